@@ -1,0 +1,55 @@
+// pytransformer._C: what this build is, and which instruction set it uses. Importing it registers
+// the ops of library.cpp.
+#include <omp.h>
+#include <pybind11/pybind11.h>
+
+#include "../kernels/cpu/kernels.h"
+
+namespace py = pybind11;
+
+namespace {
+
+py::dict build_information() {
+  py::dict info;
+  info["version"] = PT_VERSION;
+  info["torch"] = PT_TORCH_VERSION;
+  info["compiler"] = PT_COMPILER;
+  info["cuda"] = py::none();
+  return info;
+}
+
+// Names, best first; the second of each pair says whether this machine runs it.
+py::list instruction_sets() {
+  pt::AvailableKernels tables[pt::kMostIsas];
+  const int count = pt::available_kernels(tables);
+  py::list names;
+  for (int i = 0; i < count; i++) {
+    names.append(py::make_tuple(tables[i].table->isa, tables[i].runs_here));
+  }
+  return names;
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_C, m) {
+  m.doc() = "Compiled kernels of pytransformer.";
+  m.def("build_information", build_information,
+        "What was built: version, torch, compiler, cuda (None without).");
+  m.def("instruction_sets", instruction_sets,
+        "[(name, whether this machine runs it)], best first.");
+  m.def("isa", [] { return pt::kernels().isa; }, "The instruction set in use.");
+  m.def(
+      "set_isa", [](const std::string& name) { pt::select_kernels(name.c_str()); },
+      py::arg("name"),
+      "Use another instruction set from now on, in the whole process. Raises RuntimeError when it "
+      "is not compiled in or this machine lacks it.");
+  m.def("kernel_names", [] {
+    py::list names;
+#define PT_NAME(name, Args) names.append(#name);
+    PT_FOR_EACH_KERNEL(PT_NAME)
+#undef PT_NAME
+    return names;
+  }, "The kernels compiled in, for every instruction set.");
+  m.def("omp_max_threads", [] { return omp_get_max_threads(); },
+        "Threads of the OpenMP pool that kernels use; torch.set_num_threads governs it.");
+}

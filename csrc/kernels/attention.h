@@ -1,0 +1,79 @@
+// Scaled dot-product attention ("Attention Is All You Need", section 3.2.1) over packed or dense
+// sequences, with online softmax (Milakov and Gimelshein 2018; Dao et al. 2022): memory grows
+// linearly with length.
+#pragma once
+
+#include "types.h"
+
+namespace pt {
+
+// Rows of one operand: element (sequence b, row i, head h, column d) lies at
+// data + b * batch_stride + (start(b) + i) * row_stride + h * head_stride + d, where start(b) is
+// cu_seqlens[b] for packed sequences and 0 for dense ones.
+struct HeadRows {
+  void* data;
+  int64_t batch_stride, row_stride, head_stride;
+};
+
+enum class MaskKind : uint8_t { none, boolean, additive };
+
+// Which keys a query sees. Query i of a sequence lies on the diagonal of key
+// c = i + keys - queries; it sees key j when j <= c if causal, c - left <= j <= c + right for
+// each bound that is not negative, and the mask shows it: boolean true, or additive above
+// -infinity (added to the scaled score, natural logarithm units).
+struct Visibility {
+  bool causal;
+  int64_t window_left, window_right;  // negative: unbounded
+  MaskKind kind;
+  const void* mask;  // uint8, or the arithmetic's type (float32; float64 for float64 rows)
+  int64_t mask_batch, mask_head, mask_query, mask_key;  // strides, 0 where broadcast
+};
+
+struct AttentionShape {
+  Type type;
+  int64_t batch, heads, head_dim;
+  const int32_t* cu_seqlens_q;  // [batch + 1], or null: dense
+  const int32_t* cu_seqlens_k;
+  int64_t length_q, length_k;  // of every sequence when dense
+  int64_t rows_q;              // total rows of q
+  double scale;
+  Visibility visibility;
+  Dropout dropout;  // counter (key / 4, query in its sequence, sequence * heads + head, 1)
+};
+
+// out = softmax(q k^T scale) v; a query that sees nothing gives 0. What a hidden key or value
+// holds, NaN and infinity included, reaches nothing.
+// lse[head, row] = base-2 logarithm of the sum of exponentials of the scaled scores, -infinity for
+// a query that sees nothing; float32, or float64 for float64 rows.
+struct AttentionForwardArgs {
+  AttentionShape shape;
+  HeadRows q, k, v, out;
+  void* lse;
+};
+
+// Gradients are overwritten. A pair that is hidden contributes nothing to any of them.
+struct AttentionBackwardArgs {
+  AttentionShape shape;
+  HeadRows q, k, v, out, grad_out;
+  const void* lse;
+  HeadRows grad_q, grad_k, grad_v;
+};
+
+// weights[b, h, i, j]: the softmax itself (after dropout), 0 where hidden and beyond a sequence's
+// ends; contiguous [batch, heads, max_q, max_k], of the rows' type.
+struct AttentionWeightsForwardArgs {
+  AttentionShape shape;
+  HeadRows q, k;
+  void* weights;
+  int64_t max_q, max_k;
+};
+
+struct AttentionWeightsBackwardArgs {
+  AttentionShape shape;
+  HeadRows q, k;
+  const void* grad_weights;  // as weights, contiguous
+  int64_t max_q, max_k;
+  HeadRows grad_q, grad_k;
+};
+
+}  // namespace pt

@@ -1,0 +1,77 @@
+#define PT_ISA generic
+#include "scratch.h"
+
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <vector>
+
+namespace pt::scratch {
+namespace {
+
+constexpr size_t kAlignment = 64;
+constexpr size_t kFirstBlock = size_t(1) << 16;
+
+struct Free {
+  void operator()(void* p) const { std::free(p); }
+};
+
+struct Block {
+  std::unique_ptr<void, Free> memory;
+  size_t size;
+};
+
+Block allocate(size_t size) {
+  void* memory = std::aligned_alloc(kAlignment, size);
+  if (memory == nullptr) throw std::bad_alloc();
+  return {std::unique_ptr<void, Free>(memory), size};
+}
+
+// Blocks never move while something lies in them; when the stack is empty again, several blocks
+// are replaced by one of their total size, so that a steady workload uses one.
+class Stack {
+ public:
+  Mark mark() const { return {current_, used_}; }
+
+  void* take(size_t bytes) {
+    const size_t size = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+    while (current_ < blocks_.size() && used_ + size > blocks_[current_].size) {
+      current_++;
+      used_ = 0;
+    }
+    if (current_ == blocks_.size()) {
+      size_t next = kFirstBlock;
+      while (next < size) next *= 2;
+      blocks_.push_back(allocate(next));
+      used_ = 0;
+    }
+    void* result = static_cast<char*>(blocks_[current_].memory.get()) + used_;
+    used_ += size;
+    return result;
+  }
+
+  void release(Mark mark) {
+    current_ = mark.block;
+    used_ = mark.used;
+    if (current_ == 0 && used_ == 0 && blocks_.size() > 1) {
+      size_t total = 0;
+      for (const Block& block : blocks_) total += block.size;
+      blocks_.clear();
+      blocks_.push_back(allocate(total));
+    }
+  }
+
+ private:
+  std::vector<Block> blocks_;
+  size_t current_ = 0, used_ = 0;
+};
+
+thread_local Stack stack;
+
+}  // namespace
+
+Mark mark() { return stack.mark(); }
+void* take(size_t bytes) { return stack.take(bytes); }
+void release(Mark mark) { stack.release(mark); }
+
+}  // namespace pt::scratch

@@ -1,0 +1,48 @@
+// Contracts of the small row-wise helpers: column sums, the activation on its own, sums of squares
+// and the best log-probabilities.
+#pragma once
+
+#include "types.h"
+
+namespace pt {
+
+// out[n] = sum over m of x[m, n]: partial sums over chunks of a constant number of rows, in order.
+struct ColumnSumsArgs {
+  int64_t m, n;
+  const void* x;
+  Type type;
+  int64_t row_stride;
+  void* out;
+  Type out_type;
+  bool accumulate = false;  // out += instead of out =
+};
+
+// out[m, n] = dropout(activation(x[m, n])); both contiguous, counter (column / 4, row, 0, 0).
+struct ActivationArgs {
+  int64_t m, n;
+  const void* x;
+  void* out;
+  Type type;
+  Activation activation;
+  Dropout dropout;
+};
+
+// *out = sum of x[i]^2 in float64, over chunks of a constant length, added in order.
+struct SumOfSquaresArgs {
+  int64_t n;
+  const void* x;
+  Type type;
+  double* out;
+};
+
+// The k largest of log_softmax(logits[row]), best first, ties to the lower column.
+struct TopLogProbsArgs {
+  int64_t rows, columns, k;
+  const void* logits;  // [rows, columns]
+  Type type;
+  int64_t row_stride;
+  void* values;      // [rows, k], float32, or float64 for float64 logits
+  int64_t* indices;  // [rows, k]
+};
+
+}  // namespace pt

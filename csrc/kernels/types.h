@@ -1,0 +1,42 @@
+// Plain types shared by every kernel contract. No torch, no Python, no standard containers.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace pt {
+
+// Brain floating point: the upper half of a float32. Arithmetic happens in float32.
+struct bfloat16 {
+  uint16_t bits;
+};
+
+enum class Type : uint8_t { float32, bfloat16, float64 };
+
+enum class Activation : uint8_t { none, relu, gelu, silu };
+
+// A read-only matrix of any element type; strides in elements.
+struct Matrix {
+  const void* data;
+  Type type;
+  int64_t row_stride;
+  int64_t col_stride;
+  // Round elements to bfloat16 on the way in: float32 weights that meet bfloat16 rows.
+  bool round_to_bfloat16 = false;
+};
+
+// A vector of parameters, contiguous; null data means that there is none.
+struct Parameters {
+  const void* data = nullptr;
+  Type type = Type::float32;
+};
+
+// Philox4x32-10 (Salmon et al. 2011, "Parallel Random Numbers: As Easy as 1, 2, 3") keyed by a
+// seed. An element is kept when its word is at least `threshold`, and then multiplied by `scale`.
+struct Dropout {
+  uint64_t seed = 0;
+  uint64_t threshold = 0;  // floor(p * 2^32); 0 keeps everything
+  double scale = 1.0;      // 1 / (1 - p)
+};
+
+}  // namespace pt

@@ -1,0 +1,225 @@
+// attention and attention_weights: from tensors to AttentionShape and HeadRows.
+#include "ops.h"
+
+namespace pt::ops {
+
+namespace {
+
+constexpr int64_t kMostColumns = 256;
+
+// The arguments that forward and backward, attention and weights have in common.
+struct Options {
+  const char* op;
+  const OptionalTensor& cu_seqlens_q;
+  const OptionalTensor& cu_seqlens_k;
+  int64_t max_seqlen_q, max_seqlen_k;
+  bool causal;
+  int64_t window_left, window_right;
+  const OptionalTensor& mask;
+  double scale, dropout_p;
+  const OptionalTensor& seed;
+};
+
+void check_heads(const char* op, const char* name, const Tensor& x, const Tensor& q, bool packed) {
+  check_rows(op, name, x);
+  PT_CHECK(x.dim() == (packed ? 3 : 4), op, ": ", name, " has shape ", x.sizes(),
+           packed ? "; with cu_seqlens it must be [tokens, heads, head_dim]"
+                  : "; without cu_seqlens it must be [batch, length, heads, head_dim]");
+  check_same(op, name, x, "q", q);
+  PT_CHECK(x.size(-2) == q.size(-2), op, ": ", name, " has ", x.size(-2), " heads, but q has ",
+           q.size(-2));
+  PT_CHECK(x.size(-1) == q.size(-1), op, ": ", name, " has head_dim ", x.size(-1),
+           ", but q has ", q.size(-1));
+  PT_CHECK(packed || x.size(0) == q.size(0), op, ": ", name, " has batch ", x.size(0),
+           ", but q has ", q.size(0));
+}
+
+// The operands of one call: shape, mask in the arithmetic's type, and what keeps both alive.
+class Call {
+ public:
+  Call(const Options& options, const Tensor& q, const Tensor& k, const Tensor* v) {
+    const char* op = options.op;
+    packed_ = options.cu_seqlens_q.has_value();
+    PT_CHECK(packed_ == options.cu_seqlens_k.has_value(), op,
+             ": cu_seqlens_q and cu_seqlens_k go together; cu_seqlens_",
+             packed_ ? "k is missing" : "q is missing");
+    check_heads(op, "q", q, q, packed_);
+    check_heads(op, "k", k, q, packed_);
+    if (v != nullptr) {
+      check_heads(op, "v", *v, q, packed_);
+      const int64_t length = packed_ ? 0 : 1;
+      PT_CHECK(v->size(length) == k.size(length), op, ": v has ", v->size(length),
+               " rows, but k has ", k.size(length));
+    }
+    PT_CHECK(q.size(-1) >= 1 && q.size(-1) <= kMostColumns, op, ": head_dim is ", q.size(-1),
+             "; it must be between 1 and ", kMostColumns);
+    shape.type = type_of(q);
+    shape.heads = q.size(-2);
+    shape.head_dim = q.size(-1);
+    shape.scale = options.scale;
+    shape.dropout = dropout_of(op, options.dropout_p, options.seed);
+    lengths(options, q, k);
+    visibility(options, q);
+  }
+
+  // The kernels address rows with 64-bit strides of whatever layout the caller has.
+  HeadRows rows_of(const Tensor& x) const {
+    const int64_t row = packed_ ? 0 : 1;
+    return {const_cast<void*>(x.const_data_ptr()), packed_ ? 0 : x.stride(0), x.stride(row),
+            x.stride(row + 1)};
+  }
+
+  AttentionShape shape{};
+  int64_t max_q = 0, max_k = 0;
+
+ private:
+  void lengths(const Options& options, const Tensor& q, const Tensor& k) {
+    if (!packed_) {
+      shape.batch = q.size(0);
+      shape.length_q = max_q = q.size(1);
+      shape.length_k = max_k = k.size(1);
+      shape.rows_q = q.size(0) * q.size(1);
+      return;
+    }
+    const char* op = options.op;
+    check_cu_seqlens(op, "cu_seqlens_q", *options.cu_seqlens_q, q, q.size(0));
+    check_cu_seqlens(op, "cu_seqlens_k", *options.cu_seqlens_k, k, k.size(0));
+    PT_CHECK(options.cu_seqlens_q->size(0) == options.cu_seqlens_k->size(0), op,
+             ": cu_seqlens_q has ", options.cu_seqlens_q->size(0) - 1,
+             " sequences, but cu_seqlens_k has ", options.cu_seqlens_k->size(0) - 1);
+    starts_q_ = options.cu_seqlens_q->contiguous();
+    starts_k_ = options.cu_seqlens_k->contiguous();
+    shape.batch = starts_q_.size(0) - 1;
+    shape.cu_seqlens_q = starts_q_.const_data_ptr<int32_t>();
+    shape.cu_seqlens_k = starts_k_.const_data_ptr<int32_t>();
+    shape.rows_q = q.size(0);
+    max_q = longest(op, "max_seqlen_q", options.max_seqlen_q, starts_q_);
+    max_k = longest(op, "max_seqlen_k", options.max_seqlen_k, starts_k_);
+  }
+
+  static int64_t longest(const char* op, const char* name, int64_t given, const Tensor& starts) {
+    const int64_t found = longest_sequence(starts);
+    PT_CHECK(given < 0 || given >= found, op, ": ", name, " is ", given,
+             ", but the longest sequence has ", found, " rows");
+    return given < 0 ? found : given;
+  }
+
+  void visibility(const Options& options, const Tensor& q) {
+    const char* op = options.op;
+    PT_CHECK(options.window_left >= -1 && options.window_right >= -1, op, ": window is (",
+             options.window_left, ", ", options.window_right,
+             "); each bound must be at least 0, or -1 for none");
+    Visibility& v = shape.visibility;
+    v.causal = options.causal;
+    v.window_left = options.window_left;
+    v.window_right = options.window_right;
+    v.kind = MaskKind::none;
+    if (!options.mask.has_value()) return;
+    const Tensor& mask = *options.mask;
+    PT_CHECK(mask.device() == q.device(), op, ": mask is on ", mask.device(), ", but q is on ",
+             q.device());
+    PT_CHECK(!mask.requires_grad(), op,
+             ": mask requires grad, but no gradient is computed for it; detach it");
+    const bool boolean = mask.scalar_type() == at::kBool;
+    PT_CHECK(boolean || at::isFloatingType(mask.scalar_type()), op, ": mask is ",
+             mask.scalar_type(), "; expected Bool (True where visible) or a floating type (added)");
+    PT_CHECK(mask.dim() <= 4, op, ": mask has shape ", mask.sizes(),
+             "; expected at most 4 dimensions");
+    const std::array<int64_t, 4> full{shape.batch, shape.heads, max_q, max_k};
+    for (int64_t d = 0; d < mask.dim(); d++) {
+      const int64_t to = full[4 - mask.dim() + d];
+      PT_CHECK(mask.size(d) == 1 || mask.size(d) == to, op, ": mask has shape ", mask.sizes(),
+               ", which does not broadcast to [batch, heads, max_q, max_k] = ",
+               at::IntArrayRef(full));
+    }
+    mask_ = boolean ? mask : mask.to(compute_type(q.scalar_type()));
+    const Tensor whole = mask_.expand(full);
+    v.kind = boolean ? MaskKind::boolean : MaskKind::additive;
+    v.mask = whole.const_data_ptr();
+    v.mask_batch = whole.stride(0);
+    v.mask_head = whole.stride(1);
+    v.mask_query = whole.stride(2);
+    v.mask_key = whole.stride(3);
+  }
+
+  bool packed_;
+  Tensor starts_q_, starts_k_, mask_;
+};
+
+Tensor lse_for(const Tensor& q, const AttentionShape& shape) {
+  return at::empty({shape.heads, shape.rows_q},
+                   q.options().dtype(compute_type(q.scalar_type())));
+}
+
+}  // namespace
+
+Two attention(const Tensor& q_in, const Tensor& k_in, const Tensor& v_in,
+              const OptionalTensor& cu_seqlens_q, const OptionalTensor& cu_seqlens_k,
+              int64_t max_seqlen_q, int64_t max_seqlen_k, bool causal, int64_t window_left,
+              int64_t window_right, const OptionalTensor& mask, double scale, double dropout_p,
+              const OptionalTensor& seed) {
+  const Call call({"attention", cu_seqlens_q, cu_seqlens_k, max_seqlen_q, max_seqlen_k, causal,
+                   window_left, window_right, mask, scale, dropout_p, seed},
+                  q_in, k_in, &v_in);
+  const Tensor q = with_unit_columns(q_in), k = with_unit_columns(k_in),
+               v = with_unit_columns(v_in);
+  Tensor out = at::empty(q.sizes(), q.options()), lse = lse_for(q, call.shape);
+  kernels().attention_forward({call.shape, call.rows_of(q), call.rows_of(k), call.rows_of(v),
+                               call.rows_of(out), lse.mutable_data_ptr()});
+  return {out, lse};
+}
+
+Three attention_backward(const Tensor& grad_in, const Tensor& q_in, const Tensor& k_in,
+                         const Tensor& v_in, const Tensor& out, const Tensor& lse,
+                         const OptionalTensor& cu_seqlens_q, const OptionalTensor& cu_seqlens_k,
+                         int64_t max_seqlen_q, int64_t max_seqlen_k, bool causal,
+                         int64_t window_left, int64_t window_right, const OptionalTensor& mask,
+                         double scale, double dropout_p, const OptionalTensor& seed) {
+  const Call call({"attention", cu_seqlens_q, cu_seqlens_k, max_seqlen_q, max_seqlen_k, causal,
+                   window_left, window_right, mask, scale, dropout_p, seed},
+                  q_in, k_in, &v_in);
+  const Tensor q = with_unit_columns(q_in), k = with_unit_columns(k_in),
+               v = with_unit_columns(v_in), grad = with_unit_columns(grad_in);
+  Tensor grad_q = at::empty(q.sizes(), q.options()), grad_k = at::empty(k.sizes(), k.options()),
+         grad_v = at::empty(v.sizes(), v.options());
+  kernels().attention_backward({call.shape, call.rows_of(q), call.rows_of(k), call.rows_of(v),
+                                call.rows_of(out), call.rows_of(grad), lse.const_data_ptr(),
+                                call.rows_of(grad_q), call.rows_of(grad_k),
+                                call.rows_of(grad_v)});
+  return {grad_q, grad_k, grad_v};
+}
+
+Tensor attention_weights(const Tensor& q_in, const Tensor& k_in,
+                         const OptionalTensor& cu_seqlens_q, const OptionalTensor& cu_seqlens_k,
+                         int64_t max_seqlen_q, int64_t max_seqlen_k, bool causal,
+                         int64_t window_left, int64_t window_right, const OptionalTensor& mask,
+                         double scale, double dropout_p, const OptionalTensor& seed) {
+  const Call call({"attention_weights", cu_seqlens_q, cu_seqlens_k, max_seqlen_q, max_seqlen_k,
+                   causal, window_left, window_right, mask, scale, dropout_p, seed},
+                  q_in, k_in, nullptr);
+  const Tensor q = with_unit_columns(q_in), k = with_unit_columns(k_in);
+  Tensor weights =
+      at::empty({call.shape.batch, call.shape.heads, call.max_q, call.max_k}, q.options());
+  kernels().attention_weights_forward({call.shape, call.rows_of(q), call.rows_of(k),
+                                       weights.mutable_data_ptr(), call.max_q, call.max_k});
+  return weights;
+}
+
+Two attention_weights_backward(const Tensor& grad, const Tensor& q_in, const Tensor& k_in,
+                               const OptionalTensor& cu_seqlens_q,
+                               const OptionalTensor& cu_seqlens_k, int64_t max_seqlen_q,
+                               int64_t max_seqlen_k, bool causal, int64_t window_left,
+                               int64_t window_right, const OptionalTensor& mask, double scale,
+                               double dropout_p, const OptionalTensor& seed) {
+  const Call call({"attention_weights", cu_seqlens_q, cu_seqlens_k, max_seqlen_q, max_seqlen_k,
+                   causal, window_left, window_right, mask, scale, dropout_p, seed},
+                  q_in, k_in, nullptr);
+  const Tensor q = with_unit_columns(q_in), k = with_unit_columns(k_in), g = grad.contiguous();
+  Tensor grad_q = at::empty(q.sizes(), q.options()), grad_k = at::empty(k.sizes(), k.options());
+  kernels().attention_weights_backward({call.shape, call.rows_of(q), call.rows_of(k),
+                                        g.const_data_ptr(), call.max_q, call.max_k,
+                                        call.rows_of(grad_q), call.rows_of(grad_k)});
+  return {grad_q, grad_k};
+}
+
+}  // namespace pt::ops

@@ -1,0 +1,170 @@
+// embedding: tokens to rows, with positions. The table of sinusoids is computed once per width and
+// type, in float64, and grows with the longest sentence seen.
+#include <cmath>
+#include <map>
+#include <mutex>
+#include <utility>
+
+#include "ops.h"
+
+namespace pt::ops {
+
+namespace {
+
+constexpr const char* kName = "embedding";
+
+// Position p, column i: sin(p f_i) in the first half of the columns, cos(p f_i) in the second, with
+// f_i = 10000^(-2 i / columns) (section 3.5 of the paper; the order of Marian's checkpoints).
+Tensor make_sinusoids(int64_t length, int64_t columns, at::ScalarType type) {
+  Tensor table = at::empty({length, columns}, at::TensorOptions().dtype(at::kDouble));
+  double* values = table.mutable_data_ptr<double>();
+  const int64_t sines = (columns + 1) / 2;
+  for (int64_t position = 0; position < length; position++) {
+    for (int64_t column = 0; column < columns; column++) {
+      const int64_t i = column < sines ? column : column - sines;
+      const double angle = double(position) / std::pow(10000.0, 2.0 * double(i) / double(columns));
+      values[position * columns + column] = column < sines ? std::sin(angle) : std::cos(angle);
+    }
+  }
+  return table.to(type);
+}
+
+Tensor sinusoids(int64_t length, int64_t columns, at::ScalarType type) {
+  static std::mutex mutex;
+  static std::map<std::pair<int64_t, at::ScalarType>, Tensor> tables;
+  const std::lock_guard<std::mutex> lock(mutex);
+  Tensor& table = tables[{columns, type}];
+  if (!table.defined() || table.size(0) < length) {
+    int64_t rows = 64;
+    while (rows < length) rows *= 2;
+    table = make_sinusoids(rows, columns, type);
+  }
+  return table;
+}
+
+struct Sequences {
+  int64_t batch, length, longest;
+  const int32_t* cu_seqlens;
+};
+
+Sequences sequences_of(const Tensor& tokens, const OptionalTensor& cu_seqlens) {
+  if (!cu_seqlens.has_value()) {
+    const int64_t length = tokens.dim() == 2 ? tokens.size(1) : tokens.size(0);
+    return {tokens.dim() == 2 ? tokens.size(0) : 1, length, length, nullptr};
+  }
+  return {cu_seqlens->size(0) - 1, 0, longest_sequence(*cu_seqlens),
+          cu_seqlens->const_data_ptr<int32_t>()};
+}
+
+void check_tokens(const Tensor& tokens, int64_t vocabulary) {
+  const int64_t* ids = tokens.const_data_ptr<int64_t>();
+  for (int64_t i = 0; i < tokens.numel(); i++) {
+    PT_CHECK(ids[i] >= 0 && ids[i] < vocabulary, kName, ": tokens[", i, "] is ", ids[i],
+             "; it must be at least 0 and below ", vocabulary, ", the rows of weight");
+  }
+}
+
+}  // namespace
+
+Tensor embedding(const Tensor& tokens, const Tensor& weight, const OptionalTensor& cu_seqlens,
+                 const OptionalTensor& positions, bool sinusoidal, double scale, double dropout_p,
+                 const OptionalTensor& seed, int64_t padding_idx, at::ScalarType dtype) {
+  check_rows(kName, "weight", weight);
+  PT_CHECK(weight.dim() == 2, kName, ": weight has shape ", weight.sizes(),
+           "; expected [vocabulary, columns]");
+  PT_CHECK(tokens.device() == weight.device(), kName, ": tokens is on ", tokens.device(),
+           ", but weight is on ", weight.device());
+  PT_CHECK(tokens.scalar_type() == at::kLong, kName, ": tokens is ", tokens.scalar_type(),
+           "; expected Long (int64)");
+  if (cu_seqlens.has_value()) {
+    PT_CHECK(tokens.dim() == 1, kName, ": tokens has shape ", tokens.sizes(),
+             "; with cu_seqlens it must be [rows]");
+    check_cu_seqlens(kName, "cu_seqlens", *cu_seqlens, tokens, tokens.size(0));
+  } else {
+    PT_CHECK(tokens.dim() == 2, kName, ": tokens has shape ", tokens.sizes(),
+             "; without cu_seqlens it must be [batch, length]");
+  }
+  PT_CHECK(padding_idx >= -1 && padding_idx < weight.size(0), kName, ": padding_idx is ",
+           padding_idx, "; it must be a row of weight, below ", weight.size(0));
+  const Tensor ids = tokens.contiguous();
+  const OptionalTensor ends =
+      cu_seqlens.has_value() ? OptionalTensor(cu_seqlens->contiguous()) : std::nullopt;
+  const Sequences sequences = sequences_of(ids, ends);
+  const int64_t columns = weight.size(1);
+  if (positions.has_value()) {
+    check_rows(kName, "positions", *positions);
+    PT_CHECK(positions->dim() == 2 && positions->size(1) == columns, kName,
+             ": positions has shape ", positions->sizes(), "; expected [longest sentence, ",
+             columns, "]");
+    PT_CHECK(positions->size(0) >= sequences.longest, kName, ": positions has ",
+             positions->size(0), " rows, but a sequence has ", sequences.longest,
+             " tokens; shorten it or enlarge the table");
+  }
+  check_tokens(ids, weight.size(0));
+  EmbeddingForwardArgs args{};
+  args.dropout = dropout_of(kName, dropout_p, seed);
+
+  const Tensor rows = weight.contiguous();
+  Tensor table = positions.has_value() ? positions->contiguous() : Tensor();
+  if (sinusoidal) table = sinusoids(sequences.longest, columns, compute_type(dtype));
+  std::vector<int64_t> sizes = tokens.sizes().vec();
+  sizes.push_back(columns);
+  Tensor out = at::empty(sizes, weight.options().dtype(dtype));
+  args.rows = ids.numel();
+  args.columns = columns;
+  args.batch = sequences.batch;
+  args.tokens = ids.const_data_ptr<int64_t>();
+  args.weight = rows.const_data_ptr();
+  args.weight_type = type_of(rows);
+  args.cu_seqlens = sequences.cu_seqlens;
+  args.length = sequences.length;
+  if (table.defined()) {
+    args.positions = table.const_data_ptr();
+    args.positions_type = type_of(table);
+  }
+  args.scale = scale;
+  args.out = out.mutable_data_ptr();
+  args.out_type = type_of(out);
+  kernels().embedding_forward(args);
+  return out;
+}
+
+Two embedding_backward(const Tensor& grad, const Tensor& tokens, const Tensor& weight,
+                       const OptionalTensor& cu_seqlens, const OptionalTensor& positions,
+                       double scale, double dropout_p, const OptionalTensor& seed, int64_t padding_idx,
+                       std::array<bool, 2> wanted) {
+  const Tensor ids = tokens.contiguous(), g = with_unit_columns(as_rows(grad));
+  const OptionalTensor ends =
+      cu_seqlens.has_value() ? OptionalTensor(cu_seqlens->contiguous()) : std::nullopt;
+  const Sequences sequences = sequences_of(ids, ends);
+  Tensor grad_weight = nothing(weight), grad_positions = nothing(weight);
+  EmbeddingBackwardArgs args{};
+  args.rows = ids.numel();
+  args.columns = weight.size(1);
+  args.batch = sequences.batch;
+  args.vocabulary = weight.size(0);
+  args.tokens = ids.const_data_ptr<int64_t>();
+  args.cu_seqlens = sequences.cu_seqlens;
+  args.length = sequences.length;
+  args.grad = g.const_data_ptr();
+  args.grad_type = type_of(g);
+  args.grad_stride = g.stride(0);
+  args.scale = scale;
+  args.dropout = dropout_of(kName, dropout_p, seed);
+  args.padding_token = padding_idx;
+  if (wanted[0]) {
+    grad_weight = at::empty(weight.sizes(), weight.options());
+    args.grad_weight = grad_weight.mutable_data_ptr();
+    args.weight_type = type_of(grad_weight);
+  }
+  if (wanted[1] && positions.has_value()) {
+    grad_positions = at::empty(positions->sizes(), positions->options());
+    args.table_rows = positions->size(0);
+    args.grad_positions = grad_positions.mutable_data_ptr();
+    args.positions_type = type_of(grad_positions);
+  }
+  kernels().embedding_backward(args);
+  return {grad_weight, grad_positions};
+}
+
+}  // namespace pt::ops

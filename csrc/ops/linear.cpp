@@ -1,0 +1,101 @@
+// linear and its gradient: three matrix products and a column sum.
+#include "linear.h"
+
+#include "ops.h"
+
+namespace pt::ops {
+
+void check_linear(const char* op, const char* weight_name, const Tensor& weight, const char* bias_name,
+                  const OptionalTensor& bias, const Tensor& x, int64_t columns) {
+  check_parameter(op, weight_name, weight, x);
+  PT_CHECK(weight.dim() == 2, op, ": ", weight_name, " has shape ", weight.sizes(),
+           "; expected [out, in]");
+  PT_CHECK(weight.size(1) == columns, op, ": ", weight_name, " takes ", weight.size(1),
+           " columns, but its input has ", columns);
+  if (bias.has_value()) {
+    check_vector(op, bias_name, *bias, x, weight.size(0), "one for each output column");
+  }
+}
+
+void multiply(const Tensor& x, const Tensor& weight, Tensor& out, const Epilogue& epilogue) {
+  MatmulArgs args{};
+  args.m = x.size(0);
+  args.n = weight.size(0);
+  args.k = weight.size(1);
+  args.a = matrix_of(x);
+  args.b = transposed(weight_of(weight, x));
+  args.out = out.mutable_data_ptr();
+  args.out_type = type_of(out);
+  args.out_stride = args.n;
+  args.epilogue = epilogue;
+  kernels().matmul(args);
+}
+
+void multiply_back(const Tensor& grad, const Tensor& weight, Tensor& out,
+                   const Epilogue& epilogue) {
+  MatmulArgs args{};
+  args.m = grad.size(0);
+  args.n = weight.size(1);
+  args.k = weight.size(0);
+  args.a = matrix_of(grad);
+  args.b = weight_of(weight, grad);
+  args.out = out.mutable_data_ptr();
+  args.out_type = type_of(out);
+  args.out_stride = args.n;
+  args.epilogue = epilogue;
+  kernels().matmul(args);
+}
+
+Tensor weight_gradient(const Tensor& grad, const Tensor& x, const Tensor& weight) {
+  Tensor out = at::empty(weight.sizes(), weight.options());
+  MatmulArgs args{};
+  args.m = weight.size(0);
+  args.n = weight.size(1);
+  args.k = grad.size(0);
+  args.a = transposed(matrix_of(grad));
+  args.b = matrix_of(x);
+  args.out = out.mutable_data_ptr();
+  args.out_type = type_of(out);
+  args.out_stride = args.n;
+  kernels().matmul(args);
+  return out;
+}
+
+Tensor bias_gradient(const Tensor& grad, at::ScalarType type) {
+  Tensor out = at::empty({grad.size(1)}, grad.options().dtype(type));
+  const Tensor rows = with_unit_columns(grad);
+  kernels().column_sums({rows.size(0), rows.size(1), rows.const_data_ptr(), type_of(rows),
+                         rows.stride(0), out.mutable_data_ptr(), type_of(out)});
+  return out;
+}
+
+Tensor linear(const Tensor& x, const Tensor& weight, const OptionalTensor& bias) {
+  check_rows("linear", "x", x);
+  PT_CHECK(x.dim() >= 1, "linear: x has no dimensions; expected [..., in]");
+  check_linear("linear", "weight", weight, "bias", bias, x, x.size(-1));
+  std::vector<int64_t> sizes = x.sizes().vec();
+  sizes.back() = weight.size(0);
+  const Tensor rows = as_rows(x);
+  const OptionalTensor added = contiguous_or_none(bias);
+  Tensor out = at::empty({rows.size(0), weight.size(0)}, x.options());
+  Epilogue epilogue;
+  epilogue.bias = parameters_of(added);
+  multiply(rows, weight, out, epilogue);
+  return out.view(sizes);
+}
+
+Three linear_backward(const Tensor& grad, const Tensor& x, const Tensor& weight,
+                      std::array<bool, 3> wanted) {
+  const Tensor rows = as_rows(x), g = as_rows(grad);
+  Tensor grad_x = nothing(x), grad_weight = nothing(weight), grad_bias = nothing(weight);
+  if (wanted[0]) {
+    grad_x = at::empty(rows.sizes(), x.options());
+    multiply_back(g, weight, grad_x, {});
+    grad_x = grad_x.view(x.sizes());
+  }
+  if (wanted[1]) grad_weight = weight_gradient(g, rows, weight);
+  if (wanted[2]) grad_bias = bias_gradient(g, weight.scalar_type());
+  return {grad_x, grad_weight, grad_bias};
+}
+
+}  // namespace pt::ops

@@ -1,0 +1,55 @@
+// What every op needs between a tensor and a kernel: checks that name the argument and both values,
+// and views without torch types.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <optional>
+#include <string>
+
+#include "../kernels/cpu/kernels.h"
+
+namespace pt::ops {
+
+using at::Tensor;
+using OptionalTensor = std::optional<Tensor>;
+
+// Raises ValueError, before anything is allocated.
+#define PT_CHECK(condition, ...) TORCH_CHECK_VALUE(condition, __VA_ARGS__)
+
+Type type_of(const Tensor& tensor);
+// The type in which rows of this type are computed: float32, or float64 for float64.
+at::ScalarType compute_type(at::ScalarType type);
+
+// float32, bfloat16 or float64, on the CPU.
+void check_rows(const char* op, const char* name, const Tensor& tensor);
+// The type of x, or float32 beside bfloat16 rows; same device.
+void check_parameter(const char* op, const char* name, const Tensor& tensor, const Tensor& x);
+void check_vector(const char* op, const char* name, const Tensor& tensor, const Tensor& x,
+                  int64_t size, const char* size_of);
+void check_same(const char* op, const char* name, const Tensor& tensor, const char* other_name,
+                const Tensor& other);
+// int32 [batch + 1] from 0 to rows without a decrease.
+void check_cu_seqlens(const char* op, const char* name, const Tensor& cu_seqlens,
+                      const Tensor& rows, int64_t count);
+int64_t longest_sequence(const Tensor& cu_seqlens);
+
+// Checks p and fills in the threshold and the scale; the seed, int64 [], is read when p > 0.
+Dropout dropout_of(const char* op, double p, const OptionalTensor& seed);
+Activation activation_of(const char* op, const std::string& name);
+
+// x with its leading dimensions flattened to rows; a view where strides allow it.
+Tensor as_rows(const Tensor& x);
+// The tensor itself when its last dimension has unit stride, else a copy.
+Tensor with_unit_columns(const Tensor& x);
+
+// A 2-d tensor as a matrix operand. A float32 weight beside bfloat16 rows is rounded on its way in.
+Matrix matrix_of(const Tensor& tensor);
+Matrix weight_of(const Tensor& weight, const Tensor& x);
+Matrix transposed(Matrix matrix);
+// A contiguous 1-d tensor, or nothing.
+Parameters parameters_of(const OptionalTensor& tensor);
+
+Tensor nothing(const Tensor& like);
+
+}  // namespace pt::ops
