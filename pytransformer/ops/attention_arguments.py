@@ -1,0 +1,85 @@
+"""The arguments that ``attention`` and ``attention_weights`` share, as the schemas take them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from pytransformer.ops.dropout import seed_tensor
+
+
+class Arguments(NamedTuple):
+    """The tail of every attention schema, in its order."""
+
+    cu_seqlens_q: Tensor | None
+    cu_seqlens_k: Tensor | None
+    max_seqlen_q: int
+    max_seqlen_k: int
+    causal: bool
+    window_left: int
+    window_right: int
+    mask: Tensor | None
+    scale: float
+    dropout_p: float
+    seed: Tensor | None
+
+
+def make_arguments(
+    op: str,
+    q: Tensor,
+    cu_seqlens_q: Tensor | None,
+    cu_seqlens_k: Tensor | None,
+    max_seqlen_q: int | None,
+    max_seqlen_k: int | None,
+    causal: bool,
+    window: tuple[int, int] | None,
+    mask: Tensor | None,
+    scale: float | None,
+    dropout_p: float,
+    seed: int | Tensor | None,
+) -> Arguments:
+    """Fill in defaults; check what only Python can see.
+
+    Raises:
+        ValueError: for a negative window, or a mask that requires grad.
+    """
+    if window is not None and (window[0] < 0 or window[1] < 0):
+        raise ValueError(f"{op}: window is {tuple(window)}; both bounds must be at least 0")
+    if mask is not None and mask.requires_grad:
+        raise ValueError(
+            f"{op}: mask requires grad, but no gradient is computed for it; detach it"
+        )
+    left, right = (-1, -1) if window is None else window
+    return Arguments(
+        cu_seqlens_q,
+        cu_seqlens_k,
+        -1 if max_seqlen_q is None else max_seqlen_q,
+        -1 if max_seqlen_k is None else max_seqlen_k,
+        causal,
+        left,
+        right,
+        mask,
+        1.0 / math.sqrt(max(q.shape[-1], 1)) if scale is None else scale,
+        dropout_p,
+        seed_tensor(dropout_p, seed),
+    )
+
+
+_TENSORS = ("cu_seqlens_q", "cu_seqlens_k", "mask", "seed")
+
+
+def save_arguments(ctx: Any, arguments: Arguments, *tensors: Tensor) -> None:
+    """Keep everything for backward, tensors as autograd wants them kept."""
+    ctx.save_for_backward(*tensors, *(getattr(arguments, name) for name in _TENSORS))
+    ctx.arguments = arguments._replace(cu_seqlens_q=None, cu_seqlens_k=None, mask=None, seed=None)
+
+
+def saved_arguments(ctx: Any) -> tuple[list[Tensor], Arguments]:
+    """What ``save_arguments`` kept."""
+    *tensors, cu_seqlens_q, cu_seqlens_k, mask, seed = ctx.saved_tensors
+    arguments = ctx.arguments._replace(
+        cu_seqlens_q=cu_seqlens_q, cu_seqlens_k=cu_seqlens_k, mask=mask, seed=seed
+    )
+    return tensors, arguments

@@ -1,0 +1,17 @@
+"""Where an op's seed comes from."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from pytransformer.seed import draw_seed
+
+
+def seed_tensor(dropout_p: float, seed: int | Tensor | None) -> Tensor | None:
+    """int64 ``[]``: the given seed, or one drawn from torch's CPU generator; None without dropout."""
+    if dropout_p == 0.0:
+        return None
+    if seed is None:
+        return draw_seed()
+    return seed if isinstance(seed, Tensor) else torch.tensor(seed, dtype=torch.int64)

@@ -1,0 +1,130 @@
+"""Token embeddings with positions (sections 3.4 and 3.5 of "Attention Is All You Need")."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pytransformer.ops.dropout import seed_tensor
+from pytransformer.ops.native import library
+
+
+def embedding(
+    tokens: Tensor,
+    weight: Tensor,
+    cu_seqlens: Tensor | None = None,
+    *,
+    scale: float = 1.0,
+    positions: str | Tensor | None = "sinusoidal",
+    dropout_p: float = 0.0,
+    seed: int | Tensor | None = None,
+    padding_idx: int | None = None,
+    dtype: torch.dtype | None = None,
+) -> Tensor:
+    """``dropout(scale * weight[tokens] + positions)``.
+
+    Args:
+        tokens: int64 ``[rows]`` with ``cu_seqlens``, or ``[batch, length]`` without.
+        weight: ``[vocabulary, columns]``, float32, bfloat16 or float64.
+        cu_seqlens: int32 ``[batch + 1]``; positions count from 0 in each sequence.
+        scale: multiplies the embedding, not the position.
+        positions: ``"sinusoidal"`` (the sine half, then the cosine half), a learned table
+            ``[max_length, columns]``, or None.
+        dropout_p: probability with which an element of the sum is dropped.
+        seed: of the dropout bits; drawn from torch's CPU generator when None.
+        padding_idx: a token whose row of ``weight`` receives no gradient.
+        dtype: of the result; that of ``weight`` when None.
+
+    Returns:
+        ``[*tokens.shape, columns]``.
+
+    Raises:
+        ValueError: if shapes, types or devices disagree, a token is out of range, a sequence is
+            longer than the table, or ``dropout_p`` is not at least 0 and below 1.
+    """
+    if isinstance(positions, str) and positions != "sinusoidal":
+        raise ValueError(
+            f"embedding: positions is {positions!r}; give 'sinusoidal', a table, or None"
+        )
+    return library.embedding(
+        tokens,
+        weight,
+        cu_seqlens,
+        positions if isinstance(positions, Tensor) else None,
+        isinstance(positions, str),
+        scale,
+        dropout_p,
+        seed_tensor(dropout_p, seed),
+        -1 if padding_idx is None else padding_idx,
+        weight.dtype if dtype is None else dtype,
+    )
+
+
+@torch.library.register_fake("pytransformer::embedding")
+def _fake(
+    tokens: Tensor,
+    weight: Tensor,
+    cu_seqlens: Tensor | None,
+    positions: Tensor | None,
+    sinusoidal: bool,
+    scale: float,
+    dropout_p: float,
+    seed: Tensor | None,
+    padding_idx: int,
+    dtype: torch.dtype,
+) -> Tensor:
+    return weight.new_empty(*tokens.shape, weight.shape[1], dtype=dtype)
+
+
+@torch.library.register_fake("pytransformer::embedding_backward")
+def _backward_fake(
+    grad: Tensor,
+    tokens: Tensor,
+    weight: Tensor,
+    cu_seqlens: Tensor | None,
+    positions: Tensor | None,
+    scale: float,
+    dropout_p: float,
+    seed: Tensor | None,
+    padding_idx: int,
+    wanted: list[bool],
+) -> tuple[Tensor, Tensor]:
+    grad_weight = weight.new_empty(weight.shape if wanted[0] else (0,))
+    if positions is None or not wanted[1]:
+        return grad_weight, weight.new_empty((0,))
+    return grad_weight, positions.new_empty(positions.shape)
+
+
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    tokens, weight, cu_seqlens, positions, _, scale, dropout_p, seed, padding_idx, _ = inputs
+    ctx.save_for_backward(tokens, weight, cu_seqlens, positions, seed)
+    ctx.scale, ctx.dropout_p, ctx.padding_idx = scale, dropout_p, padding_idx
+
+
+def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    tokens, weight, cu_seqlens, positions, seed = ctx.saved_tensors
+    wanted = [ctx.needs_input_grad[1], ctx.needs_input_grad[3]]
+    grad_weight, grad_positions = library.embedding_backward(
+        grad,
+        tokens,
+        weight,
+        cu_seqlens,
+        positions,
+        ctx.scale,
+        ctx.dropout_p,
+        seed,
+        ctx.padding_idx,
+        wanted,
+    )
+    return (
+        None,
+        grad_weight if wanted[0] else None,
+        None,
+        grad_positions if wanted[1] else None,
+        *(None,) * 6,
+    )
+
+
+torch.library.register_autograd("pytransformer::embedding", _backward, setup_context=_setup_context)

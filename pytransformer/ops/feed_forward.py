@@ -1,0 +1,107 @@
+"""The position-wise feed-forward layer (section 3.3 of "Attention Is All You Need")."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pytransformer.ops.dropout import seed_tensor
+from pytransformer.ops.native import library
+from pytransformer.precision import autocast
+
+
+def feed_forward(
+    x: Tensor,
+    w1: Tensor,
+    b1: Tensor,
+    w2: Tensor,
+    b2: Tensor,
+    activation: str = "relu",
+    dropout_p: float = 0.0,
+    seed: int | Tensor | None = None,
+) -> Tensor:
+    """``dropout(activation(x w1^T + b1)) w2^T + b2``.
+
+    Args:
+        x: ``[..., in]``, float32, bfloat16 or float64; autocast as ``linear``.
+        w1: ``[hidden, in]``; of the type of ``x``, or float32 beside bfloat16 rows.
+        b1: ``[hidden]``, likewise.
+        w2: ``[out, hidden]``, likewise.
+        b2: ``[out]``, likewise.
+        activation: ``relu``, ``gelu`` (exact) or ``silu``.
+        dropout_p: probability with which an element of the hidden layer is dropped.
+        seed: of the dropout bits; drawn from torch's CPU generator when None.
+
+    Returns:
+        ``[..., out]``, of the type of ``x``.
+
+    Raises:
+        ValueError: if shapes, types or devices disagree, the activation is unknown, or
+            ``dropout_p`` is not at least 0 and below 1.
+    """
+    out, _ = library.feed_forward(
+        autocast(x), w1, b1, w2, b2, activation, dropout_p, seed_tensor(dropout_p, seed)
+    )
+    return out
+
+
+@torch.library.register_fake("pytransformer::feed_forward")
+def _fake(
+    x: Tensor,
+    w1: Tensor,
+    b1: Tensor | None,
+    w2: Tensor,
+    b2: Tensor | None,
+    activation: str,
+    dropout_p: float,
+    seed: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    rows = x[..., 0].numel()
+    return x.new_empty(*x.shape[:-1], w2.shape[0]), x.new_empty(rows, w1.shape[0])
+
+
+@torch.library.register_fake("pytransformer::feed_forward_backward")
+def _backward_fake(
+    grad: Tensor,
+    x: Tensor,
+    w1: Tensor,
+    w2: Tensor,
+    hidden: Tensor,
+    activation: str,
+    dropout_p: float,
+    seed: Tensor | None,
+    wanted: list[bool],
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    return (
+        x.new_empty(x.shape if wanted[0] else (0,)),
+        w1.new_empty(w1.shape if wanted[1] else (0,)),
+        w1.new_empty(w1.shape[:1] if wanted[2] else (0,)),
+        w2.new_empty(w2.shape if wanted[3] else (0,)),
+        w2.new_empty(w2.shape[:1] if wanted[4] else (0,)),
+    )
+
+
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    x, w1, _, w2, _, activation, dropout_p, seed = inputs
+    ctx.save_for_backward(x, w1, w2, output[1], seed)
+    ctx.mark_non_differentiable(output[1])
+    ctx.set_materialize_grads(False)
+    ctx.activation, ctx.dropout_p = activation, dropout_p
+
+
+def _backward(ctx: Any, grad: Tensor | None, _: Tensor | None) -> tuple[Tensor | None, ...]:
+    if grad is None:
+        return (None,) * 8
+    x, w1, w2, hidden, seed = ctx.saved_tensors
+    wanted = list(ctx.needs_input_grad[:5])
+    grads = library.feed_forward_backward(
+        grad, x, w1, w2, hidden, ctx.activation, ctx.dropout_p, seed, wanted
+    )
+    return (*(g if want else None for g, want in zip(grads, wanted, strict=True)), None, None, None)
+
+
+torch.library.register_autograd(
+    "pytransformer::feed_forward", _backward, setup_context=_setup_context
+)

@@ -1,0 +1,82 @@
+"""Prepared data and a configuration so small that a training run takes a second."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+from pytransformer.data import prepare
+from pytransformer.training import TrainingConfig, from_tables
+
+_WORDS = {
+    "the": "die", "small": "kleine", "old": "alte", "red": "rote", "cat": "Katze",
+    "bird": "Amsel", "sees": "sieht", "hears": "hört", "street": "Straße", "now": "jetzt",
+}  # fmt: skip
+
+
+def write_text(directory: Path, pairs: int = 200) -> tuple[Path, Path]:
+    """Parallel sentences of two to eight words, word by word translations of each other."""
+    chooser = random.Random(7)
+    sentences = [chooser.choices(list(_WORDS), k=chooser.randint(2, 8)) for _ in range(pairs)]
+    source, target = directory / "text.en", directory / "text.de"
+    source.write_text("".join(" ".join(words) + "\n" for words in sentences), encoding="utf-8")
+    target.write_text(
+        "".join(" ".join(_WORDS[word] for word in words) + "\n" for words in sentences),
+        encoding="utf-8",
+    )
+    return source, target
+
+
+def prepare_data(directory: Path) -> Path:
+    """A directory of prepared data with 190 pairs to learn from and 10 to validate on."""
+    source, target = write_text(directory)
+    prepare(source, target, directory / "data", vocab_size=60, source_language="en")
+    return directory / "data"
+
+
+def tables(data: Path, output: Path, **changes: Any) -> dict[str, dict[str, Any]]:
+    """The tables of a configuration: one layer each of width 16, dropout on, a dozen updates.
+
+    Args:
+        data: prepared data.
+        output: the directory of the run.
+        **changes: values by ``table__key``.
+    """
+    result: dict[str, dict[str, Any]] = {
+        "data": {"directory": str(data), "batch_tokens": 300},
+        "model": {
+            "preset": "tiny", "d_model": 16, "heads": 2, "ff": 32,
+            "encoder_layers": 1, "decoder_layers": 1,
+        },
+        "training": {
+            "output": str(output), "max_steps": 12, "schedule": "inverse_sqrt",
+            "learning_rate": 0.01, "warmup_steps": 4,
+        },
+        "validation": {"every_steps": 0, "max_sentences": 2},
+        "checkpoints": {"every_steps": 0},
+    }  # fmt: skip
+    for name, value in changes.items():
+        table, key = name.split("__")
+        result[table][key] = value
+    return result
+
+
+def config(data: Path, output: Path, **changes: Any) -> TrainingConfig:
+    """``tables`` as a configuration."""
+    return from_tables(tables(data, output, **changes))
+
+
+def write_config(path: Path, data: Path, output: Path, **changes: Any) -> Path:
+    """``tables`` as a TOML file."""
+    from pytransformer.training import toml
+
+    path.write_text(toml.dumps(config(data, output, **changes)), encoding="utf-8")
+    return path
+
+
+def read_log(output: Path, kind: str = "train") -> list[dict[str, Any]]:
+    """The lines of ``kind`` in the log of a run."""
+    lines = (output / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    return [entry for entry in map(json.loads, lines) if entry["kind"] == kind]
