@@ -1,0 +1,127 @@
+"""Prepared pairs, mapped from the disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytransformer.data.layout import (
+    INFO,
+    PREPARE_AGAIN,
+    SIDES,
+    SPLITS,
+    read_info,
+    text_file,
+    token_stem,
+)
+from pytransformer.data.ragged import offset_file, open_ragged, token_file
+from pytransformer.data.text import read_lines
+from pytransformer.errors import UserError
+from pytransformer.files import check
+
+
+class ParallelDataset:
+    """The pairs of one split of a directory that ``prepare`` wrote.
+
+    Attributes:
+        directory: where the data lies; ``Tokenizer.load`` reads the tokenizer from it.
+        split: ``train`` or ``valid``.
+        info: the content of ``info.json``.
+        source_tokens, target_tokens: uint16 or uint32 ``[tokens]``, mapped from the disk; all
+            sentences end to end, without ``</s>`` and the start token.
+        source_offsets, target_offsets: int64 ``[pairs + 1]``; where each sentence begins.
+        source_lengths, target_lengths: int64 ``[pairs]``; tokens of each sentence.
+    """
+
+    def __init__(self, directory: str | Path, split: str = "train") -> None:
+        """Open one split.
+
+        The sizes of all its files and the checksums of the small ones are checked here;
+        ``verify`` checks everything.
+
+        Raises:
+            UserError: naming the file that is missing, truncated, foreign or changed.
+            ValueError: if there is no such split.
+        """
+        if split not in SPLITS:
+            raise ValueError(f"split = {split!r}: must be one of {', '.join(SPLITS)}")
+        self.directory = Path(directory)
+        self.split = split
+        self.info: dict[str, Any] = read_info(self.directory)
+        for side in SIDES:
+            stem = token_stem(self.directory, split, side)
+            self._check(offset_file(stem))
+            self._check(token_file(stem), content=False)
+        self.source_tokens, self.source_offsets = self._open("source")
+        self.target_tokens, self.target_offsets = self._open("target")
+        self.source_lengths: NDArray[np.int64] = np.diff(self.source_offsets)
+        self.target_lengths: NDArray[np.int64] = np.diff(self.target_offsets)
+        if len(self.source_lengths) != len(self.target_lengths):
+            raise UserError(
+                f"{self.directory} has {len(self.source_lengths)} source sentences and "
+                f"{len(self.target_lengths)} target sentences for {split}; {PREPARE_AGAIN}"
+            )
+
+    def __len__(self) -> int:
+        """The number of pairs."""
+        return len(self.source_lengths)
+
+    @property
+    def vocab_size(self) -> int:
+        """Ids, ``<pad>`` included; ``<pad>`` is the last."""
+        return int(self.info["vocab_size"])
+
+    def source(self, index: int) -> NDArray[Any]:
+        """The ids of source sentence ``index``, 1-d, a read-only view of the mapped file."""
+        return _row(self.source_tokens, self.source_offsets, index)
+
+    def target(self, index: int) -> NDArray[Any]:
+        """The ids of target sentence ``index``, 1-d, a read-only view of the mapped file."""
+        return _row(self.target_tokens, self.target_offsets, index)
+
+    def source_text(self) -> list[str]:
+        """The untokenised source sentences, which are kept for ``valid``."""
+        return self._text("source")
+
+    def target_text(self) -> list[str]:
+        """The untokenised target sentences, which are kept for ``valid``."""
+        return self._text("target")
+
+    def verify(self) -> None:
+        """Check every file of the directory against its checksum, and every id.
+
+        Raises:
+            UserError: naming the first file that is missing or changed.
+        """
+        for name in self.info["files"]:
+            self._check(self.directory / name)
+        for side, tokens in (("source", self.source_tokens), ("target", self.target_tokens)):
+            if len(tokens) and int(tokens.max()) >= self.vocab_size - 1:
+                name = token_file(token_stem(self.directory, self.split, side))
+                raise UserError(
+                    f"{name} holds the id {tokens.max()}, but the vocabulary ends at "
+                    f"{self.vocab_size - 2}; {PREPARE_AGAIN}"
+                )
+
+    def _check(self, path: Path, content: bool = True) -> None:
+        expected = self.info["files"].get(path.name)
+        if expected is None:
+            raise UserError(f"{self.directory / INFO} does not list {path.name}; {PREPARE_AGAIN}")
+        check(path, expected, PREPARE_AGAIN, content=content)
+
+    def _open(self, side: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        return open_ragged(token_stem(self.directory, self.split, side))
+
+    def _text(self, side: str) -> list[str]:
+        path = text_file(self.directory, self.split, side)
+        self._check(path)
+        return list(read_lines(path))
+
+
+def _row(tokens: NDArray[Any], offsets: NDArray[np.int64], index: int) -> NDArray[Any]:
+    if not 0 <= index < len(offsets) - 1:
+        raise IndexError(f"pair {index} does not exist; there are {len(offsets) - 1}")
+    return tokens[offsets[index] : offsets[index + 1]]

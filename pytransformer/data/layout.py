@@ -1,0 +1,59 @@
+"""What a directory of prepared data holds.
+
+- ``{split}.{side}.tokens.npy`` and ``{split}.{side}.offsets.npy`` for each split ``train`` and
+  ``valid`` and each side ``source`` and ``target``: the ids of every sentence, without ``</s>`` and
+  without the start token (see ``ragged``).
+- ``valid.source.txt``, ``valid.target.txt``: the untokenised sentences, the references that
+  validation is scored against.
+- The tokenizer's four files.
+- ``info.json``: languages, counts, the size and checksum of every file and of the raw text,
+  versions.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pytransformer.errors import UserError
+from pytransformer.files import read_json
+
+SPLITS = ("train", "valid")
+SIDES = ("source", "target")
+INFO = "info.json"
+FORMAT = "pytransformer-data"
+FORMAT_VERSION = 1
+PREPARE_AGAIN = "prepare the data again"
+
+
+def token_stem(directory: Path, split: str, side: str) -> Path:
+    """What the names of a side's two array files begin with."""
+    return directory / f"{split}.{side}"
+
+
+def text_file(directory: Path, split: str, side: str) -> Path:
+    """The untokenised sentences of a side."""
+    return directory / f"{split}.{side}.txt"
+
+
+def read_info(directory: Path) -> dict[str, Any]:
+    """``info.json`` of prepared data.
+
+    Raises:
+        UserError: if the directory was not written by ``prepare``, or by another version of it.
+    """
+    path = directory / INFO
+    if not path.is_file():
+        raise UserError(f"{path} is missing; name a directory written by `pytransformer prepare`")
+    info = read_json(path)
+    if info.get("format") != FORMAT:
+        raise UserError(f"{path} is foreign; name a directory written by `pytransformer prepare`")
+    if info.get("format_version") != FORMAT_VERSION:
+        raise UserError(
+            f"{path} has format version {info.get('format_version')}, but this pytransformer "
+            f"reads version {FORMAT_VERSION}; {PREPARE_AGAIN}"
+        )
+    for key, kind in (("vocab_size", int), ("splits", dict), ("files", dict)):
+        if not isinstance(info.get(key), kind):
+            raise UserError(f"{path} lacks {key!r}, it is damaged; {PREPARE_AGAIN}")
+    return info

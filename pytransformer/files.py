@@ -1,0 +1,258 @@
+"""Writing that leaves either the old state or the new one, and checksums to tell damage.
+
+A file or a directory is written under a temporary name beside its place, flushed to the disk, and
+renamed. A full disk, an interruption or a crash before the rename leaves what was there before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import stat
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pytransformer.errors import UserError
+
+CHECKSUMS = "checksums.json"
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+
+
+class WriteError(UserError):
+    """A file or a directory cannot be written; what was there before is unchanged.
+
+    Attributes:
+        reason: what the system said.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"cannot write {path}: {reason}; what was there before is unchanged")
+        self.reason = reason
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Give a temporary name to write to; it becomes ``path`` when the block ends well.
+
+    Raises:
+        WriteError: if the system refuses (a full disk, missing permission); ``path`` is then as it
+            was.
+    """
+    with _wording_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _beside(path, ".tmp")
+        temporary.touch(exist_ok=False)
+        mode = temporary.stat().st_mode
+        try:
+            yield temporary
+            _finish(temporary, mode)
+            temporary.replace(path)
+            flush(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_directory(path: Path, *, replace: bool = False) -> Iterator[Path]:
+    """Give a temporary directory to fill; it becomes ``path`` when the block ends well.
+
+    Args:
+        path: absent, an empty directory, or with ``replace`` a directory whose whole content gives
+            way to the new one.
+        replace: whether the content of ``path`` may be replaced.
+
+    Raises:
+        UserError: if ``path`` is in the way.
+        WriteError: if the system refuses (a full disk, missing permission); ``path`` is then as it
+            was.
+    """
+    _refuse_occupied(path, replace)
+    # A name through a link ("last") replaces what the link points to, not the link.
+    path = path.resolve()
+    with _wording_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _beside(path, ".tmp")
+        temporary.mkdir()
+        mode = temporary.stat().st_mode
+        try:
+            yield temporary
+            for root, _, names in os.walk(temporary):
+                for name in names:
+                    _finish(Path(root, name), mode & 0o666)
+                _finish(Path(root), mode)
+            _refuse_occupied(path, replace)
+            _put_in_place(temporary, path)
+            flush(path.parent)
+        finally:
+            # After an exchange the temporary name holds the former content.
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 ``text`` to ``path`` atomically."""
+    with atomic_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write ``value`` as readable JSON (UTF-8, two spaces, keys in the given order) atomically."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        UserError: if the file is missing, is no JSON, or holds something else than an object.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read {path}: {_reason(error)}") from error
+    except json.JSONDecodeError as error:
+        raise UserError(
+            f"{path}, line {error.lineno}: not valid JSON ({error.msg}); the file is damaged"
+        ) from error
+    if not isinstance(value, dict):
+        raise UserError(f"{path} holds a JSON {type(value).__name__}; expected an object")
+    return value
+
+
+def flush(path: Path) -> None:
+    """Ask the system to put a file or a directory's entries on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        # Some network file systems refuse to flush a directory; its content is flushed already.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP) or not path.is_dir():
+            raise
+    finally:
+        os.close(handle)
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """``{"bytes": ..., "sha256": ...}`` of a file, as ``check`` expects it."""
+    return {"bytes": path.stat().st_size, "sha256": sha256(path)}
+
+
+def check(path: Path, expected: dict[str, Any], remedy: str, *, content: bool = True) -> None:
+    """Compare a file with what ``describe`` said of it.
+
+    Args:
+        path: the file.
+        expected: the result of ``describe`` when the file was written.
+        remedy: what the user can do, appended to the message.
+        content: whether to compare the checksum too, or only the size.
+
+    Raises:
+        UserError: naming the file and the difference.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} is missing; {remedy}")
+    size = path.stat().st_size
+    if size != expected["bytes"]:
+        raise UserError(f"{path} has {size} bytes, but {expected['bytes']} were written; {remedy}")
+    if content and sha256(path) != expected["sha256"]:
+        raise UserError(f"{path} has changed since it was written (checksum differs); {remedy}")
+
+
+def write_checksums(directory: Path, names: Iterable[str]) -> None:
+    """Write ``checksums.json``: size and SHA-256 of each named file of ``directory``."""
+    write_json(directory / CHECKSUMS, {name: describe(directory / name) for name in names})
+
+
+def verify_checksums(directory: Path, remedy: str) -> None:
+    """Check every file that ``checksums.json`` lists; a directory without one passes.
+
+    Raises:
+        UserError: naming the first file that is missing, truncated or changed, with ``remedy``.
+    """
+    listing = directory / CHECKSUMS
+    if not listing.exists():
+        return
+    for name, expected in read_json(listing).items():
+        if not isinstance(expected, dict) or not {"bytes", "sha256"} <= expected.keys():
+            raise UserError(f"{listing} has a damaged entry {name!r}; {remedy}")
+        check(directory / name, expected, remedy)
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    """A hidden name in the same directory, and thus on the same disk, that nobody else has."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}{suffix}")
+
+
+def _finish(path: Path, mode: int) -> None:
+    """Give a file or directory its permissions and put it on the disk.
+
+    Some libraries write files that only their owner may read, whatever the system's default.
+    """
+    path.chmod(stat.S_IMODE(mode))
+    flush(path)
+
+
+def _refuse_occupied(path: Path, replace: bool) -> None:
+    if path.exists() and not path.is_dir():
+        raise UserError(f"{path} is a file; name a directory")
+    if path.is_dir() and not replace and any(path.iterdir()):
+        raise UserError(f"{path} exists and is not empty; name another directory or remove it")
+
+
+def _put_in_place(temporary: Path, path: Path) -> None:
+    """Rename onto ``path``; a directory with content changes places with the new one."""
+    if not path.exists() or not any(path.iterdir()):
+        temporary.rename(path)
+    elif not _exchange(temporary, path):
+        # Two renames: between them the former content lies under the second name.
+        former = _beside(path, ".old")
+        path.rename(former)
+        try:
+            temporary.rename(path)
+        except OSError:
+            former.rename(path)
+            raise
+        shutil.rmtree(former, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two directories change places in one step; False where the system cannot."""
+    if sys.platform != "linux":
+        return False
+    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if renameat2 is None:
+        return False
+    result: int = renameat2(
+        _AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE
+    )
+    return result == 0
+
+
+@contextlib.contextmanager
+def _wording_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except WriteError as error:
+        # It names a file under the temporary name, which means nothing to the user.
+        raise WriteError(path, error.reason) from error
+    except OSError as error:
+        raise WriteError(path, _reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

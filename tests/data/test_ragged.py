@@ -1,0 +1,85 @@
+"""Sequences of different length come back from their two files as they went in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pytransformer.data.ragged import (
+    RaggedWriter,
+    offset_file,
+    open_ragged,
+    token_dtype,
+    token_file,
+)
+from pytransformer.errors import UserError
+
+CHUNKS = [[[5, 6, 7], [], [8]], [], [[65534, 1]]]
+
+
+def write(stem: Path, chunks: list[list[list[int]]] = CHUNKS, dtype: type = np.uint16) -> None:
+    with RaggedWriter(stem, np.dtype(dtype)) as writer:
+        for chunk in chunks:
+            writer.append(chunk)
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.uint32])
+def test_sequences_go_round(tmp_path: Path, dtype: type) -> None:
+    write(tmp_path / "a.b", dtype=dtype)
+    tokens, offsets = open_ragged(tmp_path / "a.b")
+    assert tokens.dtype == dtype
+    assert isinstance(tokens, np.memmap)
+    np.testing.assert_array_equal(tokens, [5, 6, 7, 8, 65534, 1])
+    np.testing.assert_array_equal(offsets, [0, 3, 3, 4, 6])
+    # Both are plain NumPy files.
+    np.testing.assert_array_equal(np.load(token_file(tmp_path / "a.b")), tokens)
+
+
+def test_no_tokens_at_all(tmp_path: Path) -> None:
+    write(tmp_path / "a", [[[], []]])
+    tokens, offsets = open_ragged(tmp_path / "a")
+    assert len(tokens) == 0
+    assert offsets.tolist() == [0, 0, 0]
+
+
+def test_many_chunks_outgrow_the_first_header(tmp_path: Path) -> None:
+    chunk = [list(range(500))] * 100
+    write(tmp_path / "a", [chunk] * 25)
+    tokens, offsets = open_ragged(tmp_path / "a")
+    assert len(tokens) == offsets[-1] == 25 * 100 * 500
+    assert tokens[-1] == 499
+
+
+def test_an_id_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OverflowError):
+        write(tmp_path / "a", [[[65536]]])
+    assert not offset_file(tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(("size", "dtype"), [(65536, np.uint16), (65537, np.uint32)])
+def test_the_dtype_is_the_smallest_that_holds_every_id(size: int, dtype: type) -> None:
+    assert token_dtype(size) == dtype
+    assert np.iinfo(dtype).max >= size - 1
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda t, o: t.unlink(), "cannot read .*tokens.npy"),
+        (lambda t, o: o.unlink(), "cannot read .*offsets.npy"),
+        (lambda t, o: t.write_bytes(t.read_bytes()[:-2]), "cannot read .*tokens.npy"),
+        (lambda t, o: o.write_bytes(b""), "cannot read .*offsets.npy"),
+        (lambda t, o: t.write_bytes(b"text" * 100), "cannot read .*tokens.npy"),
+        (lambda t, o: np.save(o, np.array([0, 3, 5])), "does not fit the 6 tokens"),
+        (lambda t, o: np.save(o, np.array([0, 4, 3, 6])), "does not fit the 6 tokens"),
+        (lambda t, o: np.save(o, np.array([0.0, 6.0])), "holds no int64 offsets"),
+        (lambda t, o: np.save(t, np.zeros(6)), "holds no tokens"),
+    ],
+)
+def test_damage_is_named(tmp_path: Path, damage, message: str) -> None:
+    write(tmp_path / "a")
+    damage(token_file(tmp_path / "a"), offset_file(tmp_path / "a"))
+    with pytest.raises(UserError, match=f"{message}.*; prepare the data again"):
+        open_ragged(tmp_path / "a")
