@@ -1,0 +1,184 @@
+"""Checkpoints: everything a run needs to go on as if it had never stopped.
+
+``OUTPUT/step-N/`` holds ``model.safetensors`` (parameters under their own names),
+``optimizer.safetensors`` (Adam's moments as ``NAME.exp_avg``, ``NAME.exp_avg_sq``, ``NAME.step``,
+and torch's generator as ``generator``), ``state.json`` and ``checksums.json``. ``OUTPUT/last`` and
+``OUTPUT/best`` are links to such directories. Each appears whole under its name or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from pytransformer.errors import UserError
+from pytransformer.files import (
+    atomic_directory,
+    read_json,
+    verify_checksums,
+    write_checksums,
+    write_json,
+)
+from pytransformer.training.state import TrainingState
+
+LAST = "last"
+BEST = "best"
+
+_MODEL = "model.safetensors"
+_OPTIMIZER = "optimizer.safetensors"
+_STATE = "state.json"
+_GENERATOR = "generator"
+_STEP_NAME = re.compile(r"step-(\d+)")
+_REMEDY = "remove that checkpoint and point `last` to another step-N directory"
+
+
+def save(
+    output: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    state: TrainingState,
+    identity: dict[str, Any],
+) -> None:
+    """Write ``output/step-N`` for ``N = state.step``, and let the links point to it.
+
+    ``last`` always does, ``best`` if the state says so; ``last`` comes last, so that a run resumed
+    from it finds everything that belongs to it.
+
+    Args:
+        output: the directory of the run.
+        model: its parameters are saved.
+        optimizer: its moments are saved; it holds the parameters in the order of the model.
+        state: the counters.
+        identity: plain values that a resumed run must share, compared by its caller.
+
+    Raises:
+        UserError: if the disk is full; earlier checkpoints and links are then as they were.
+    """
+    directory = output / f"step-{state.step}"
+    with atomic_directory(directory, replace=True) as temporary:
+        _save_tensors(temporary / _MODEL, model.state_dict())
+        moments = _optimizer_tensors(model, optimizer)
+        _save_tensors(temporary / _OPTIMIZER, {**moments, _GENERATOR: torch.get_rng_state()})
+        write_json(temporary / _STATE, {"state": state.to_dict(), "identity": identity})
+        write_checksums(temporary, [_MODEL, _OPTIMIZER, _STATE])
+    if state.best_step == state.step:
+        _link(output, BEST, directory.name)
+    _link(output, LAST, directory.name)
+
+
+def read_state(directory: Path) -> tuple[TrainingState, dict[str, Any]]:
+    """The counters and the identity of a checkpoint, after all its checksums were compared.
+
+    Raises:
+        UserError: if a file is missing, truncated or changed; the message names it.
+    """
+    if not (directory / "checksums.json").is_file():
+        raise UserError(f"{directory} is no whole checkpoint (no checksums.json); {_REMEDY}")
+    verify_checksums(directory, _REMEDY)
+    values = read_json(directory / _STATE)
+    try:
+        return TrainingState(**values["state"]), values["identity"]
+    except (KeyError, TypeError) as error:
+        raise UserError(
+            f"{directory / _STATE} was written by another version ({error}); {_REMEDY}"
+        ) from error
+
+
+def load_weights(directory: Path, model: nn.Module) -> None:
+    """Put the parameters of a checkpoint into ``model``.
+
+    Raises:
+        UserError: if they are not those of this model; the message names the first difference.
+    """
+    _load_parameters(model, _load_tensors(directory / _MODEL), directory / _MODEL)
+
+
+def restore(directory: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Put the parameters, Adam's moments and torch's generator back as they were.
+
+    Raises:
+        UserError: as ``load_weights``.
+    """
+    load_weights(directory, model)
+    tensors = _load_tensors(directory / _OPTIMIZER)
+    generator = tensors.pop(_GENERATOR, None)
+    if generator is None:
+        raise UserError(f"{directory / _OPTIMIZER} holds no {_GENERATOR}; {_REMEDY}")
+    torch.set_rng_state(generator)
+    moments: dict[int, dict[str, Tensor]] = {}
+    positions = {name: index for index, (name, _) in enumerate(model.named_parameters())}
+    for key, tensor in tensors.items():
+        name, _, kind = key.rpartition(".")
+        moments.setdefault(positions[name], {})[kind] = tensor
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": moments, "param_groups": groups})
+
+
+def prune(output: Path, keep: int) -> None:
+    """Remove all but the ``keep`` latest checkpoints and those that ``last`` and ``best`` name.
+
+    What a process left that was killed while it saved is removed too.
+    """
+    steps = sorted(
+        int(match[1]) for path in output.iterdir() if (match := _STEP_NAME.fullmatch(path.name))
+    )
+    linked = {(output / name).resolve().name for name in (LAST, BEST)}
+    for step in steps[:-keep]:
+        if f"step-{step}" not in linked:
+            shutil.rmtree(output / f"step-{step}")
+    for unfinished in output.glob(".step-*.tmp"):
+        shutil.rmtree(unfinished)
+
+
+def _link(output: Path, name: str, target: str) -> None:
+    """Let ``output/name`` point to ``target`` beside it, in one rename."""
+    temporary = output / f".{name}.tmp"
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(target)
+    temporary.replace(output / name)
+
+
+def _optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    return {
+        f"{name}.{kind}": tensor
+        for name, parameter in model.named_parameters()
+        for kind, tensor in optimizer.state[parameter].items()
+    }
+
+
+def _load_parameters(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+    expected = model.state_dict()
+    for name in [*expected, *tensors]:
+        if name not in expected or name not in tensors:
+            place = "the file" if name not in tensors else "the model of this configuration"
+            raise UserError(f"{path}: {name} is missing in {place}")
+        here, there = tuple(expected[name].shape), tuple(tensors[name].shape)
+        if here != there:
+            raise UserError(f"{path}: {name} has shape {there}, the model of this run has {here}")
+    model.load_state_dict(tensors)
+
+
+def _save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    try:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
+    except SafetensorError as error:
+        # The library reports the system's error as text only; a full disk must be told from it.
+        code = re.search(r"os error (\d+)", str(error))
+        if code is None:
+            raise
+        raise OSError(int(code[1]), os.strerror(int(code[1])), str(path)) from error
+
+
+def _load_tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise UserError(f"{path} cannot be read: {error}; {_REMEDY}") from error

@@ -1,0 +1,67 @@
+"""The log of a run: one JSON object per line, appended as it happens."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from pytransformer.training.errors import OutputError
+
+
+class Log:
+    """``log.jsonl`` of a run, open for appending.
+
+    Each line has ``kind`` (``train``, ``skip`` or ``valid``), ``step`` (updates made), ``epoch``
+    (passes over the data, the begun one as a fraction), and what its kind adds.
+    """
+
+    def __init__(self, path: Path, keep_lines: int = 0) -> None:
+        """Open the log and drop every line after the first ``keep_lines``.
+
+        A resumed run repeats the updates after its checkpoint, so their first lines go: the log
+        has neither gaps nor repeats.
+        """
+        self._path = path
+        self.lines = _truncate(path, keep_lines)
+        self._file = path.open("a", encoding="utf-8")
+
+    def write(self, kind: str, step: int, epoch: float, **values: Any) -> None:
+        """Append one line and hand it to the operating system, so that others can follow.
+
+        Raises:
+            OutputError: if the disk is full.
+        """
+        line = json.dumps({"kind": kind, "step": step, "epoch": epoch, **values}, allow_nan=False)
+        try:
+            self._file.write(line + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise OutputError(f"cannot write {self._path}: {error.strerror}") from error
+        self.lines += 1
+
+    def __enter__(self) -> Log:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+
+def _truncate(path: Path, keep_lines: int) -> int:
+    """Cut the file after ``keep_lines`` whole lines; returns how many it has then."""
+    if not path.exists():
+        return 0
+    kept, end = 0, 0
+    with path.open("r+b") as file:
+        for line in file:
+            if kept == keep_lines or not line.endswith(b"\n"):
+                break
+            kept, end = kept + 1, end + len(line)
+        file.truncate(end)
+    return kept

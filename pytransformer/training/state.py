@@ -1,0 +1,40 @@
+"""Where a run stands: every counter that a resumed run must continue from."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass
+class TrainingState:
+    """Counters of a run.
+
+    Attributes:
+        step: updates made.
+        epoch, batch: the next batch to learn from: which pass, and its index in that pass.
+        seconds: time spent, parts before a resume included.
+        skipped: updates not made because a loss or gradient was not finite.
+        skipped_in_a_row: those since the last update that was made.
+        validated_step: the step of the last validation; 0 before the first.
+        best_step: the step of the best validation, None before the first.
+        best_loss, best_bleu: its scores.
+        log_lines: lines of the log that belong to the run up to here.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    seconds: float = 0.0
+    skipped: int = 0
+    skipped_in_a_row: int = 0
+    validated_step: int = 0
+    best_step: int | None = None
+    best_loss: float | None = None
+    best_bleu: float | None = None
+    log_lines: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values by name; ``TrainingState(**values)`` inverts it."""
+        return dataclasses.asdict(self)

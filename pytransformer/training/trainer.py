@@ -1,0 +1,216 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pytransformer.data.tokenizer import Tokenizer
+from pytransformer.directory import save_model
+from pytransformer.errors import UserError
+from pytransformer.model import Transformer
+from pytransformer.training import checkpoint
+from pytransformer.training.config import TrainingConfig
+from pytransformer.training.errors import OutputError
+from pytransformer.training.interrupt import StopRequest
+from pytransformer.training.log import Log
+from pytransformer.training.progress import Progress, clock_time
+from pytransformer.training.state import TrainingState
+from pytransformer.training.stream import BatchStream
+from pytransformer.training.update import learning_rate, update
+from pytransformer.training.validation import Validation, Validator
+
+MAX_SKIPPED_IN_A_ROW = 10
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a run works with.
+
+    Attributes:
+        config: what it was told.
+        identity: what a resumed run must share with this one, saved with every checkpoint.
+        model, optimizer: what it changes.
+        state: where it stands.
+        stream: the batches to come.
+        validator: the judge.
+        tokenizer: saved beside the model.
+    """
+
+    config: TrainingConfig
+    identity: dict[str, Any]
+    model: Transformer
+    optimizer: torch.optim.Optimizer
+    state: TrainingState
+    stream: BatchStream
+    validator: Validator
+    tokenizer: Tokenizer
+
+
+class Trainer:
+    """Updates, validates and saves until a limit is reached or a signal asks to stop."""
+
+    def __init__(self, parts: Parts, log: Log, progress: Progress, stop: StopRequest) -> None:
+        self._parts = parts
+        self._config = parts.config
+        self._state = parts.state
+        self._output = Path(parts.config.training.output)
+        self._log = log
+        self._progress = progress
+        self._stop = stop
+        self._saved_step = parts.state.step or None  # a resumed run begins at a checkpoint
+        self._started = time.monotonic() - parts.state.seconds
+
+    def run(self) -> None:
+        """Train. The last thing done before returning is a checkpoint.
+
+        A resumed run does first what was due at its step and not done when it was stopped.
+
+        Raises:
+            UserError: if too many updates in a row had to be skipped.
+            OutputError: if the disk is full, or the output cannot be written for another reason.
+        """
+        self._parts.model.train()
+        while True:
+            finished = self._finished()
+            if self._validation_due(finished):
+                self._validate()
+            if self._checkpoint_due(finished):
+                self._save()
+            if finished or self._stop.requested:
+                return
+            self._update()
+
+    def _finished(self) -> bool:
+        limits, state = self._config.training, self._state
+        return (
+            0 < limits.max_steps <= state.step
+            or 0 < limits.max_epochs <= state.epoch
+            or 0 < limits.max_minutes * 60 <= state.seconds
+        )
+
+    def _validation_due(self, finished: bool) -> bool:
+        if self._state.validated_step == self._state.step:
+            return False
+        return finished or _falls_on(self._state.step, self._config.validation.every_steps)
+
+    def _checkpoint_due(self, finished: bool) -> bool:
+        step = self._state.step
+        if self._saved_step == step:
+            return False
+        best = self._state.best_step == step
+        every = self._config.checkpoints.every_steps
+        return finished or self._stop.requested or best or _falls_on(step, every)
+
+    def _update(self) -> None:
+        parts, state, options = self._parts, self._state, self._config.training
+        began = time.monotonic()
+        batches = parts.stream.take(options.accumulate)
+        rate = learning_rate(state.step + 1, parts.model.config.d_model, options)
+        made = update(parts.model, parts.optimizer, batches, rate, options)
+        seconds = time.monotonic() - began
+        state.epoch, state.batch = parts.stream.epoch, parts.stream.batch
+        self._tick()
+        if not made.applied:
+            self._skip(made.loss, made.grad_norm)
+            return
+        state.step += 1
+        state.skipped_in_a_row = 0
+        self._write(
+            "train",
+            loss=made.loss,
+            rate=rate,
+            grad_norm=made.grad_norm,
+            tokens_per_second=round(made.tokens / seconds, 1),
+        )
+        self._progress.update(made, seconds, parts.stream.passes)
+
+    def _skip(self, loss: float, grad_norm: float) -> None:
+        state = self._state
+        state.skipped += 1
+        state.skipped_in_a_row += 1
+        self._write("skip", loss=_json_number(loss), grad_norm=_json_number(grad_norm))
+        if state.skipped_in_a_row == MAX_SKIPPED_IN_A_ROW:
+            raise UserError(
+                f"{MAX_SKIPPED_IN_A_ROW} updates in a row after step {state.step} had a loss "
+                f"({loss}) or gradient norm ({grad_norm}) that is not finite; lower the learning "
+                "rate, lengthen [training] warmup_steps or set clip_norm. Checkpoints up to here "
+                f"are in {self._output}"
+            )
+
+    def _validate(self) -> None:
+        result = self._parts.validator.validate(self._parts.model, lambda: self._stop.requested)
+        self._tick()
+        if result is None:
+            return
+        state = self._state
+        state.validated_step = state.step
+        self._saved_step = None  # a checkpoint of this step would not know this validation
+        better = self._is_best(result)
+        if better:
+            state.best_step = state.step
+            state.best_loss, state.best_bleu = result.loss, result.bleu
+        self._write(
+            "valid",
+            loss=_json_number(result.loss),
+            perplexity=_json_number(result.perplexity),
+            bleu=result.bleu,
+            best=better,
+        )
+        self._progress.say(
+            f"step {state.step:,}: validation loss {result.loss:.4f}, perplexity "
+            f"{result.perplexity:.2f}, BLEU {result.bleu:.2f}{' (best)' if better else ''}, "
+            f"after {clock_time(state.seconds)}"
+        )
+
+    def _is_best(self, result: Validation) -> bool:
+        if not math.isfinite(result.loss):
+            return False
+        state, metric = self._state, self._config.validation.metric
+        if state.best_loss is None or state.best_bleu is None:
+            return True
+        return result.rank(metric) > Validation(state.best_loss, state.best_bleu).rank(metric)
+
+    def _save(self) -> None:
+        """Write a checkpoint; the model directory too, if this is the best model so far.
+
+        The model comes first: were the process to end in between, the run resumed from the
+        previous checkpoint would reach this point again. Before the first validation the model
+        directory follows the latest checkpoint.
+        """
+        self._state.log_lines = self._log.lines
+        try:
+            self._write_checkpoint()
+        except (UserError, OSError) as error:
+            raise OutputError(f"cannot save step {self._state.step}: {error}") from error
+        self._saved_step = self._state.step
+        self._tick()
+
+    def _write_checkpoint(self) -> None:
+        parts, state = self._parts, self._state
+        if state.best_step in (None, state.step):
+            save_model(self._output / "model", parts.model, parts.tokenizer)
+        checkpoint.save(self._output, parts.model, parts.optimizer, state, parts.identity)
+        checkpoint.prune(self._output, self._config.checkpoints.keep)
+
+    def _write(self, kind: str, **values: Any) -> None:
+        seconds = round(self._state.seconds, 3)
+        passes = round(self._parts.stream.passes, 4)
+        self._log.write(kind, self._state.step, passes, seconds=seconds, **values)
+
+    def _tick(self) -> None:
+        self._state.seconds = time.monotonic() - self._started
+
+
+def _falls_on(step: int, every: int) -> bool:
+    return every > 0 and step > 0 and step % every == 0
+
+
+def _json_number(value: float) -> float | str:
+    """JSON knows neither NaN nor infinity: they are written as strings."""
+    return value if math.isfinite(value) else str(value)

@@ -1,0 +1,108 @@
+"""One update of the parameters: forward, backward, clipping, Adam."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+
+from pytransformer.data.batches import Batch
+from pytransformer.model import Transformer
+from pytransformer.training import schedule
+from pytransformer.training.clipping import clip_gradients, gradient_norm
+from pytransformer.training.config import TrainingOptions
+
+
+@dataclass(frozen=True)
+class Update:
+    """What one update did.
+
+    Attributes:
+        loss: mean over the predicted tokens, in nats, label smoothing included.
+        grad_norm: the global norm before clipping.
+        rate: the learning rate.
+        tokens: source and target tokens learnt from.
+        applied: False when the loss or the norm was not finite, and the parameters stayed.
+    """
+
+    loss: float
+    grad_norm: float
+    rate: float
+    tokens: int
+    applied: bool
+
+
+def create_optimizer(model: Transformer, options: TrainingOptions) -> torch.optim.AdamW:
+    """Adam as section 5.3 sets it; with weight decay, decoupled (Loshchilov and Hutter, 2019)."""
+    return torch.optim.AdamW(
+        model.parameters(),
+        lr=0.0,
+        betas=options.adam_betas,
+        eps=options.adam_eps,
+        weight_decay=options.weight_decay,
+        fused=True,
+    )
+
+
+def learning_rate(step: int, d_model: int, options: TrainingOptions) -> float:
+    """The rate of update ``step``, which starts at 1."""
+    if options.schedule == "paper":
+        return schedule.paper(step, d_model, options.warmup_steps)
+    return schedule.inverse_sqrt(step, options.learning_rate, options.warmup_steps)
+
+
+def update(
+    model: Transformer,
+    optimizer: torch.optim.Optimizer,
+    batches: Sequence[Batch],
+    rate: float,
+    options: TrainingOptions,
+) -> Update:
+    """Learn from ``batches`` as if they were one batch.
+
+    A loss or gradient that is not finite leaves parameters and optimizer untouched.
+    """
+    optimizer.zero_grad(set_to_none=True)
+    loss = accumulate_gradients(model, batches, options)
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    norm = gradient_norm(gradients)
+    applied = math.isfinite(loss) and math.isfinite(norm)
+    if applied:
+        clip_gradients(gradients, norm, options.clip_norm)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
+    tokens = sum(batch.tokens_source + batch.tokens_target for batch in batches)
+    return Update(loss, norm, rate, tokens, applied)
+
+
+def accumulate_gradients(
+    model: Transformer, batches: Sequence[Batch], options: TrainingOptions
+) -> float:
+    """Add the gradients of the mean loss over all predicted tokens of all batches.
+
+    The sum of each batch is divided by the count of all, so a long batch weighs more than a short
+    one and the result is that of one big batch.
+
+    Returns:
+        The mean loss.
+    """
+    predicted = sum(batch.tokens_target for batch in batches)
+    total = 0.0
+    for batch in batches:
+        src, tgt = batch.src.to(options.device), batch.tgt.to(options.device)
+        with autocast(options):
+            loss = model.loss(src, tgt, options.label_smoothing, reduction="sum") / predicted
+        loss.backward()
+        total += loss.item()
+    return total
+
+
+def autocast(options: TrainingOptions) -> AbstractContextManager[object]:
+    """The arithmetic of ``precision``: float32 as it is, or bfloat16 under autocast."""
+    if options.precision == "float32":
+        return nullcontext()
+    return torch.autocast(options.device, dtype=torch.bfloat16)

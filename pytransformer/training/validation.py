@@ -1,0 +1,118 @@
+"""How good the model is on sentences it does not learn from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from pytransformer.data.batches import TokenBatches
+from pytransformer.data.dataset import ParallelDataset
+from pytransformer.data.tokenizer import Tokenizer
+from pytransformer.errors import UserError
+from pytransformer.model import Transformer
+from pytransformer.training.config import TrainingConfig
+from pytransformer.training.update import autocast
+
+# Sentences translated between two looks at whether the run shall stop.
+_TRANSLATED_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The scores of one model.
+
+    Attributes:
+        loss: mean negative log-likelihood per predicted token, in nats, without label smoothing.
+        bleu: sacreBLEU (13a, cased) of the translations, 0 to 100.
+    """
+
+    loss: float
+    bleu: float
+
+    @property
+    def perplexity(self) -> float:
+        """``exp(loss)``; infinity where that is no float."""
+        return math.exp(self.loss) if self.loss < 709 else math.inf
+
+    def rank(self, metric: str) -> tuple[float, float]:
+        """Larger is better: the metric first, the other score between equals."""
+        return (self.bleu, -self.loss) if metric == "bleu" else (-self.loss, self.bleu)
+
+
+class Validator:
+    """Scores models on the ``valid`` part of prepared data."""
+
+    def __init__(self, config: TrainingConfig, tokenizer: Tokenizer) -> None:
+        """Read the validation data.
+
+        Raises:
+            UserError: if it is missing, empty or damaged.
+        """
+        self._options = config.training
+        self._beam_size = config.validation.beam_size
+        self._tokenizer = tokenizer
+        dataset = ParallelDataset(config.data.directory, "valid")
+        if len(dataset) == 0:
+            raise UserError(f"{dataset.directory} has no validation pairs; prepare it with some")
+        self._batches = TokenBatches(dataset, config.data.batch_tokens, seed=0, shuffle=False)
+        pairs = list(zip(dataset.source_text(), dataset.target_text(), strict=True))
+        chosen = _spread(pairs, config.validation.max_sentences)
+        self._sources = [source for source, _ in chosen]
+        self._references = [target for _, target in chosen]
+
+    def validate(self, model: Transformer, stop: Callable[[], bool]) -> Validation | None:
+        """Score ``model``; None if ``stop`` became true on the way.
+
+        The model is left in training mode, and torch's generator as it was.
+        """
+        model.eval()
+        try:
+            with torch.no_grad(), torch.random.fork_rng(devices=[]):
+                loss = self._loss(model, stop)
+                translations = self._translate(model, stop)
+        finally:
+            model.train()
+        if loss is None or translations is None:
+            return None
+        return Validation(loss, _bleu(translations, self._references))
+
+    def _loss(self, model: Transformer, stop: Callable[[], bool]) -> float | None:
+        total, count = 0.0, 0
+        for batch in self._batches.epoch(0):
+            if stop():
+                return None
+            src, tgt = batch.src.to(self._options.device), batch.tgt.to(self._options.device)
+            with autocast(self._options):
+                loss = model.loss(src, tgt, label_smoothing=0.0, reduction="sum")
+            total += loss.item()
+            count += batch.tokens_target
+        return total / count
+
+    def _translate(self, model: Transformer, stop: Callable[[], bool]) -> list[str] | None:
+        # Decoding is needed here only; a program that builds its own loop stays free of it.
+        from pytransformer.decoding import Translator
+
+        translator = Translator(model, self._tokenizer)
+        translations: list[str] = []
+        for start in range(0, len(self._sources), _TRANSLATED_AT_ONCE):
+            if stop():
+                return None
+            sources = self._sources[start : start + _TRANSLATED_AT_ONCE]
+            translations += translator.translate(sources, beam_size=self._beam_size)
+        return translations
+
+
+def _spread(pairs: Sequence[tuple[str, str]], max_sentences: int) -> Sequence[tuple[str, str]]:
+    """At most ``max_sentences`` pairs (0: all), at even distances."""
+    if max_sentences == 0 or len(pairs) <= max_sentences:
+        return pairs
+    return [pairs[index * len(pairs) // max_sentences] for index in range(max_sentences)]
+
+
+def _bleu(translations: Sequence[str], references: Sequence[str]) -> float:
+    import sacrebleu  # slow to import; the loss alone does not need it
+
+    return float(sacrebleu.corpus_bleu(translations, [references]).score)

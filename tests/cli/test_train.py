@@ -1,0 +1,144 @@
+"""``pytransformer train``: from the file to the model, and stopped by signals on the way."""
+
+from __future__ import annotations
+
+import resource
+import shlex
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytransformer.cli.main import main
+from tests.cases.micro_run import prepare_data, read_log, write_config
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return prepare_data(tmp_path_factory.mktemp("micro"))
+
+
+def test_trains_and_says_where_the_model_is(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_config(tmp_path / "train.toml", data, tmp_path / "run")
+    assert main(["train", str(path), "--set", "training.max_steps=3"]) == 0
+    text = capsys.readouterr()
+    assert "Done: 3 updates" in text.out
+    assert f"pytransformer translate {tmp_path}/run/model" in text.out
+    assert "step 3: validation loss" in text.err
+    resolved = tomllib.loads((tmp_path / "run" / "config.toml").read_text())
+    assert resolved["training"]["max_steps"] == 3
+    assert main(["train", str(path)]) == 1
+    assert "continue the run in it with --resume" in capsys.readouterr().err
+    assert main(["train", str(path), "--resume"]) == 0
+    assert [entry["step"] for entry in read_log(tmp_path / "run")] == list(range(1, 13))
+
+
+def test_print_config(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--print-config"]) == 0
+    assert "warmup_steps = 4000  # updates over which the rate rises" in capsys.readouterr().out
+    path = write_config(tmp_path / "train.toml", data, tmp_path / "run")
+    assert main(["train", str(path), "--print-config", "--set", "training.seed=5"]) == 0
+    printed = tomllib.loads(capsys.readouterr().out)
+    assert printed["training"]["seed"] == 5
+    assert printed["model"]["ff"] == 32
+    assert not (tmp_path / "run").exists()
+
+
+def test_needs_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train"]) == 1
+    assert "give a configuration file" in capsys.readouterr().err
+
+
+def test_a_full_disk_names_the_command_that_goes_on(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_config(tmp_path / "train.toml", data, tmp_path / "run", training__max_steps=2)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        assert main(["train", str(path)]) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert message.startswith("pytransformer: error: cannot save step 2: ")
+    assert message.endswith(f"make room, then go on with: pytransformer train {path} --resume")
+
+
+def _start(arguments: list[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "pytransformer", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _wait_for_lines(path: Path, count: int, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 60
+    while not path.exists() or len(path.read_bytes().splitlines()) < count:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_and_the_printed_command_goes_on(
+    data: Path, tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    changes: dict[str, Any] = {"training__max_steps": 10_000}
+    path = write_config(tmp_path / "with space.toml", data, tmp_path / "run", **changes)
+    process = _start(["train", str(path), "--set", "training.clip_norm=1.0"])
+    _wait_for_lines(tmp_path / "run" / "log.jsonl", 5, process)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == status, err
+    command = shlex.split(out.strip().splitlines()[-1])
+    assert command == [
+        *("pytransformer", "train", str(path), "--set", "training.clip_norm=1.0", "--resume")
+    ]
+    stopped_at = len(read_log(tmp_path / "run"))
+    assert f"Stopped at step {stopped_at}" in out
+    assert (tmp_path / "run" / "model" / "config.json").is_file()
+
+    steps = stopped_at + 5
+    assert main([*command[1:], "--set", f"training.max_steps={steps}"]) == 0
+    whole = write_config(tmp_path / "whole.toml", data, tmp_path / "whole", **changes)
+    limits = ["--set", "training.clip_norm=1.0", "--set", f"training.max_steps={steps}"]
+    assert main(["train", str(whole), *limits]) == 0
+    resumed, uninterrupted = read_log(tmp_path / "run"), read_log(tmp_path / "whole")
+    assert [entry["step"] for entry in resumed] == list(range(1, steps + 1))
+    assert [entry["loss"] for entry in resumed] == [entry["loss"] for entry in uninterrupted]
+
+
+def test_a_second_ctrl_c_stops_at_once(data: Path, tmp_path: Path) -> None:
+    # A validation that never looks whether it shall stop: the first Ctrl-C has to wait for it.
+    program = (
+        "import sys, time\n"
+        "from pytransformer.training.validation import Validator\n"
+        "Validator.validate = lambda *arguments: (\n"
+        "    print('validating', flush=True), time.sleep(60))\n"
+        "from pytransformer.cli.main import main\n"
+        "sys.exit(main())\n"
+    )
+    path = write_config(tmp_path / "train.toml", data, tmp_path / "run", training__max_steps=1)
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, "train", str(path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline() == "validating\n"
+    process.send_signal(signal.SIGINT)
+    while "once more stops at once" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=20) == 130

@@ -1,0 +1,177 @@
+"""Whole runs of a micro model: learning, resuming to the bit, refusing what does not fit."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from pytransformer import ops
+from pytransformer.directory import load_model
+from pytransformer.errors import UserError
+from pytransformer.training import train
+from tests.cases.micro_run import config, read_log
+
+
+def _losses(output: Path) -> list[float]:
+    return [entry["loss"] for entry in read_log(output)]
+
+
+def _files_equal(one: Path, other: Path, name: str) -> bool:
+    first, second = load_file(one / "last" / name), load_file(other / "last" / name)
+    return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
+
+
+def test_a_run_learns_and_leaves_a_model(data: Path, tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    outcome = train(config(data, output, training__max_steps=40, validation__every_steps=20))
+    losses = _losses(output)
+    assert len(losses) == 40
+    assert sum(losses[-5:]) / 5 < 0.8 * losses[0]
+    valid = read_log(output, "valid")
+    assert [entry["step"] for entry in valid] == [20, 40]
+    assert valid[1]["loss"] < valid[0]["loss"]
+    assert outcome.signal is None
+    assert outcome.state.best_step == 40
+    assert outcome.model_directory == output / "model"
+    model, tokenizer = load_model(output / "model")
+    assert tokenizer.vocab_size == model.config.vocab_size
+    weights = load_file(output / "best" / "model.safetensors")
+    for name, parameter in model.state_dict().items():
+        assert torch.equal(parameter, weights[name]), name
+
+
+def test_log_lines_say_what_happened(data: Path, tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    train(config(data, output, training__clip_norm=0.5))
+    lines = read_log(output)
+    assert [line["step"] for line in lines] == list(range(1, 13))
+    assert [line["rate"] for line in lines[:5]] == pytest.approx(
+        [0.0025, 0.005, 0.0075, 0.01, 0.01 * (4 / 5) ** 0.5]
+    )
+    for before, after in itertools.pairwise(lines):
+        assert before["epoch"] < after["epoch"]
+        assert before["seconds"] <= after["seconds"]
+    assert all(line["tokens_per_second"] > 0 and line["grad_norm"] > 0 for line in lines)
+
+
+@pytest.mark.parametrize("changes", [{}, {"training__accumulate": 2, "training__clip_norm": 0.5}])
+def test_resume_gives_the_bits_of_an_uninterrupted_run(
+    data: Path, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    every = {"validation__every_steps": 5, "model__dropout": 0.2, **changes}
+    train(config(data, whole, training__max_steps=15, **every))
+    for steps in (4, 9, 15):
+        train(config(data, parts, training__max_steps=steps, **every), resume=steps > 4)
+    assert _losses(parts) == _losses(whole)
+    assert _files_equal(whole, parts, "model.safetensors")
+    assert _files_equal(whole, parts, "optimizer.safetensors")
+
+
+def test_resume_repeats_what_came_after_the_checkpoint(data: Path, tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    changes = {"checkpoints__every_steps": 4, "checkpoints__keep": 9}
+    train(config(data, output, **changes))
+    losses, weights = _losses(output), load_file(output / "last" / "model.safetensors")
+    (output / "last").unlink()
+    (output / "last").symlink_to("step-4")
+    train(config(data, output, **changes), resume=True)
+    assert _losses(output) == losses
+    again = load_file(output / "last" / "model.safetensors")
+    assert all(torch.equal(again[name], weights[name]) for name in weights)
+    assert len(read_log(output, "valid")) == 1
+
+
+def test_seed_decides_the_run(data: Path, tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        train(config(data, tmp_path / name, training__max_steps=3, training__seed=seed))
+    assert _losses(tmp_path / "a") == _losses(tmp_path / "b")
+    assert _losses(tmp_path / "a") != _losses(tmp_path / "c")
+
+
+@pytest.mark.skipif(ops.BACKEND == "reference", reason="torch's sums follow its threads")
+def test_threads_do_not_change_the_run(data: Path, tmp_path: Path) -> None:
+    threads = torch.get_num_threads()
+    try:
+        for count in (1, 2, 3):
+            changes = {"training__threads": count, "data__batch_tokens": 2000}
+            train(config(data, tmp_path / str(count), training__max_steps=6, **changes))
+    finally:
+        torch.set_num_threads(threads)
+    for count in (2, 3):
+        assert _losses(tmp_path / str(count)) == _losses(tmp_path / "1")
+        assert _files_equal(tmp_path / "1", tmp_path / str(count), "optimizer.safetensors")
+
+
+def test_bfloat16_keeps_float32_parameters_and_learns(data: Path, tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    train(config(data, output, training__precision="bfloat16", training__max_steps=30))
+    losses = _losses(output)
+    assert losses[-1] < losses[0]
+    assert all(
+        tensor.dtype == torch.float32
+        for tensor in load_file(output / "last" / "model.safetensors").values()
+    )
+
+
+def test_epochs_limit_a_run(data: Path, tmp_path: Path) -> None:
+    outcome = train(config(data, tmp_path / "run", training__max_steps=0, training__max_epochs=1))
+    assert (outcome.state.epoch, outcome.state.batch) == (1, 0)
+
+
+def test_minutes_limit_a_run(data: Path, tmp_path: Path) -> None:
+    changes = {"training__max_steps": 0, "training__max_minutes": 0.01}
+    outcome = train(config(data, tmp_path / "run", **changes))
+    assert outcome.state.step >= 1
+    assert outcome.state.seconds >= 0.6
+
+
+def test_only_recent_and_best_checkpoints_stay(data: Path, tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    train(config(data, output, checkpoints__every_steps=3, checkpoints__keep=2))
+    (output / ".step-15.abc.tmp").mkdir()
+    train(config(data, output, training__max_steps=15, checkpoints__keep=2), resume=True)
+    assert sorted(path.name for path in output.glob("step-*")) == ["step-12", "step-15"]
+    assert not list(output.glob(".*"))
+
+
+def test_a_taken_output_is_refused(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(UserError, match=r"is not empty; continue the run in it with --resume"):
+        train(config(data, tmp_path))
+    with pytest.raises(UserError, match=r"notes.txt is a file"):
+        train(config(data, tmp_path / "notes.txt"))
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_missing_data_leaves_no_output(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="nowhere"):
+        train(config(tmp_path / "nowhere", tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_resume_without_a_checkpoint_begins(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").write_text("{}\n")
+    train(config(data, tmp_path), resume=True)
+    assert [entry["step"] for entry in read_log(tmp_path)] == list(range(1, 13))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model__ff": 48}, r"\[model\] ff was 32 when the run began and is 48 now"),
+        ({"training__seed": 9}, r"\[training\] seed was 1 .* 9 now"),
+        ({"data__batch_tokens": 400}, r"\[data\] batch_tokens was 300 .* 400 now"),
+    ],
+)
+def test_resume_refuses_another_run(
+    data: Path, tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    train(config(data, tmp_path / "run", training__max_steps=2))
+    with pytest.raises(UserError, match=message):
+        train(config(data, tmp_path / "run", **changes), resume=True)

@@ -1,0 +1,101 @@
+"""One update: accumulation equals a big batch, and what is not finite changes nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pytransformer import Transformer, TransformerConfig
+from pytransformer.data import Batch, ParallelDataset, TokenBatches
+from pytransformer.errors import UserError
+from pytransformer.training import train
+from pytransformer.training.config import TrainingOptions
+from pytransformer.training.update import accumulate_gradients, create_optimizer, update
+from tests.cases.micro_run import config, read_log
+
+_OPTIONS = TrainingOptions(output="unused", clip_norm=1.0)
+
+
+@pytest.fixture
+def model(data: Path) -> Transformer:
+    torch.manual_seed(0)
+    size = ParallelDataset(data, "train").vocab_size
+    return Transformer(TransformerConfig.preset("tiny", vocab_size=size, d_model=16, dropout=0.0))
+
+
+@pytest.fixture
+def batch(data: Path) -> Callable[[int, int], Batch]:
+    batches = TokenBatches(ParallelDataset(data, "train"), 300, seed=1)
+    return lambda start, stop: batches.batch(np.arange(start, stop))
+
+
+def test_accumulation_equals_one_big_batch(
+    model: Transformer, batch: Callable[[int, int], Batch]
+) -> None:
+    model.double()
+    parts = [batch(0, 3), batch(3, 20), batch(20, 21)]
+    loss = accumulate_gradients(model, parts, _OPTIONS)
+    gradients = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+    model.zero_grad()
+    whole = batch(0, 21)
+    expected = model.loss(whole.src, whole.tgt, _OPTIONS.label_smoothing)
+    expected.backward()
+    assert loss == pytest.approx(expected.item(), rel=1e-12)
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(gradients[name], parameter.grad, rtol=1e-9, atol=1e-14)
+
+
+def test_an_update_lowers_the_loss_of_its_batch(
+    model: Transformer, batch: Callable[[int, int], Batch]
+) -> None:
+    optimizer = create_optimizer(model, _OPTIONS)
+    first = update(model, optimizer, [batch(0, 20)], 1e-3, _OPTIONS)
+    second = update(model, optimizer, [batch(0, 20)], 1e-3, _OPTIONS)
+    assert first.applied
+    assert second.loss < first.loss
+    assert first.tokens == batch(0, 20).tokens_source + batch(0, 20).tokens_target
+
+
+def test_what_is_not_finite_changes_nothing(
+    model: Transformer, batch: Callable[[int, int], Batch]
+) -> None:
+    optimizer = create_optimizer(model, _OPTIONS)
+    parameter = model.encoder.layers[0].feed_forward.b1
+    parameter.register_hook(lambda gradient: torch.full_like(gradient, math.nan))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    made = update(model, optimizer, [batch(0, 5)], 1e-3, _OPTIONS)
+    assert not made.applied
+    assert math.isfinite(made.loss)
+    assert not math.isfinite(made.grad_norm)
+    assert not optimizer.state
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_ten_skipped_updates_end_a_run(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pytransformer.training.trainer as trainer
+
+    calls = []
+
+    def diverging(*arguments: object) -> object:
+        calls.append(1)
+        made = update(*arguments)  # type: ignore[arg-type]
+        lost = len(calls) in (3, 4) or len(calls) > 6
+        return dataclasses.replace(made, loss=math.nan, applied=False) if lost else made
+
+    monkeypatch.setattr(trainer, "update", diverging)
+    with pytest.raises(
+        UserError, match=r"10 updates in a row after step 4 .*\(nan\).*warmup_steps"
+    ):
+        train(config(data, tmp_path / "run"))
+    assert len(calls) == 16
+    skipped = read_log(tmp_path / "run", "skip")
+    assert [entry["step"] for entry in skipped] == [2, 2] + [4] * 10
+    assert {entry["loss"] for entry in skipped} == {"nan"}
