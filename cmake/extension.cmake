@@ -19,6 +19,12 @@ pybind11_add_module(_C MODULE NO_EXTRAS
   csrc/ops/linear_cross_entropy.cpp
   csrc/ops/rows.cpp
   csrc/ops/tensors.cpp)
+# Found beside the package wherever both are installed; torch has usually loaded its libraries by
+# then, the OpenMP runtime that kernels share with it among them.
+set_target_properties(_C PROPERTIES
+  BUILD_WITH_INSTALL_RPATH ON
+  INSTALL_RPATH "$ORIGIN/../torch/lib"
+  INSTALL_RPATH_USE_LINK_PATH OFF)
 target_include_directories(_C SYSTEM PRIVATE ${TORCH_INCLUDE_DIRS})
 target_link_libraries(_C PRIVATE pt_kernels torch torch_cpu c10)
 target_compile_definitions(_C PRIVATE

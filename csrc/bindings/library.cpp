@@ -16,8 +16,7 @@ TORCH_LIBRARY(pytransformer, m) {
       "feed_forward_backward(Tensor grad, Tensor x, Tensor w1, Tensor w2, Tensor hidden,"
       " str activation, float dropout_p, Tensor? seed, bool[5] wanted)"
       " -> (Tensor, Tensor, Tensor, Tensor, Tensor)");
-  m.def(
-      "layer_norm(Tensor x, Tensor weight, Tensor bias, float eps) -> (Tensor, Tensor, Tensor)");
+  m.def("layer_norm(Tensor x, Tensor weight, Tensor bias, float eps) -> (Tensor, Tensor, Tensor)");
   m.def(
       "layer_norm_backward(Tensor grad, Tensor x, Tensor weight, Tensor mean, Tensor rstd)"
       " -> (Tensor, Tensor, Tensor)");
@@ -26,7 +25,8 @@ TORCH_LIBRARY(pytransformer, m) {
       " float dropout_p, Tensor? seed) -> (Tensor, Tensor, Tensor, Tensor)");
   m.def(
       "add_layer_norm_backward(Tensor grad_out, Tensor? grad_sum, Tensor sum, Tensor weight,"
-      " Tensor mean, Tensor rstd, float dropout_p, Tensor? seed) -> (Tensor, Tensor, Tensor, Tensor)");
+      " Tensor mean, Tensor rstd, float dropout_p, Tensor? seed) -> (Tensor, Tensor, Tensor, "
+      "Tensor)");
   m.def(
       "linear_cross_entropy(Tensor x, Tensor weight, Tensor targets, Tensor? bias,"
       " float label_smoothing, int ignore_index, str reduction, bool gradients)"
@@ -58,7 +58,8 @@ TORCH_LIBRARY(pytransformer, m) {
   m.def(
       "attention_weights_backward(Tensor grad, Tensor q, Tensor k, Tensor? cu_seqlens_q,"
       " Tensor? cu_seqlens_k, SymInt max_seqlen_q, SymInt max_seqlen_k, bool causal,"
-      " int window_left, int window_right, Tensor? mask, float scale, float dropout_p, Tensor? seed)"
+      " int window_left, int window_right, Tensor? mask, float scale, float dropout_p, Tensor? "
+      "seed)"
       " -> (Tensor, Tensor)");
   m.def("top_log_probs(Tensor logits, int k) -> (Tensor, Tensor)");
   m.def("sum_of_squares(Tensor[] tensors) -> Tensor");

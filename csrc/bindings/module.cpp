@@ -39,17 +39,20 @@ PYBIND11_MODULE(_C, m) {
         "[(name, whether this machine runs it)], best first.");
   m.def("isa", [] { return pt::kernels().isa; }, "The instruction set in use.");
   m.def(
-      "set_isa", [](const std::string& name) { pt::select_kernels(name.c_str()); },
-      py::arg("name"),
+      "set_isa", [](const std::string& name) { pt::select_kernels(name.c_str()); }, py::arg("name"),
       "Use another instruction set from now on, in the whole process. Raises RuntimeError when it "
       "is not compiled in or this machine lacks it.");
-  m.def("kernel_names", [] {
-    py::list names;
+  m.def(
+      "kernel_names",
+      [] {
+        py::list names;
 #define PT_NAME(name, Args) names.append(#name);
-    PT_FOR_EACH_KERNEL(PT_NAME)
+        PT_FOR_EACH_KERNEL(PT_NAME)
 #undef PT_NAME
-    return names;
-  }, "The kernels compiled in, for every instruction set.");
-  m.def("omp_max_threads", [] { return omp_get_max_threads(); },
-        "Threads of the OpenMP pool that kernels use; torch.set_num_threads governs it.");
+        return names;
+      },
+      "The kernels compiled in, for every instruction set.");
+  m.def(
+      "omp_max_threads", [] { return omp_get_max_threads(); },
+      "Threads of the OpenMP pool that kernels use; torch.set_num_threads governs it.");
 }

@@ -28,8 +28,8 @@ void check_heads(const char* op, const char* name, const Tensor& x, const Tensor
   check_same(op, name, x, "q", q);
   PT_CHECK(x.size(-2) == q.size(-2), op, ": ", name, " has ", x.size(-2), " heads, but q has ",
            q.size(-2));
-  PT_CHECK(x.size(-1) == q.size(-1), op, ": ", name, " has head_dim ", x.size(-1),
-           ", but q has ", q.size(-1));
+  PT_CHECK(x.size(-1) == q.size(-1), op, ": ", name, " has head_dim ", x.size(-1), ", but q has ",
+           q.size(-1));
   PT_CHECK(packed || x.size(0) == q.size(0), op, ": ", name, " has batch ", x.size(0),
            ", but q has ", q.size(0));
 }
@@ -128,9 +128,9 @@ class Call {
     const std::array<int64_t, 4> full{shape.batch, shape.heads, max_q, max_k};
     for (int64_t d = 0; d < mask.dim(); d++) {
       const int64_t to = full[4 - mask.dim() + d];
-      PT_CHECK(mask.size(d) == 1 || mask.size(d) == to, op, ": mask has shape ", mask.sizes(),
-               ", which does not broadcast to [batch, heads, max_q, max_k] = ",
-               at::IntArrayRef(full));
+      PT_CHECK(
+          mask.size(d) == 1 || mask.size(d) == to, op, ": mask has shape ", mask.sizes(),
+          ", which does not broadcast to [batch, heads, max_q, max_k] = ", at::IntArrayRef(full));
     }
     mask_ = boolean ? mask : mask.to(compute_type(q.scalar_type()));
     const Tensor whole = mask_.expand(full);
@@ -147,8 +147,7 @@ class Call {
 };
 
 Tensor lse_for(const Tensor& q, const AttentionShape& shape) {
-  return at::empty({shape.heads, shape.rows_q},
-                   q.options().dtype(compute_type(q.scalar_type())));
+  return at::empty({shape.heads, shape.rows_q}, q.options().dtype(compute_type(q.scalar_type())));
 }
 
 }  // namespace
@@ -184,16 +183,15 @@ Three attention_backward(const Tensor& grad_in, const Tensor& q_in, const Tensor
          grad_v = at::empty(v.sizes(), v.options());
   kernels().attention_backward({call.shape, call.rows_of(q), call.rows_of(k), call.rows_of(v),
                                 call.rows_of(out), call.rows_of(grad), lse.const_data_ptr(),
-                                call.rows_of(grad_q), call.rows_of(grad_k),
-                                call.rows_of(grad_v)});
+                                call.rows_of(grad_q), call.rows_of(grad_k), call.rows_of(grad_v)});
   return {grad_q, grad_k, grad_v};
 }
 
-Tensor attention_weights(const Tensor& q_in, const Tensor& k_in,
-                         const OptionalTensor& cu_seqlens_q, const OptionalTensor& cu_seqlens_k,
-                         int64_t max_seqlen_q, int64_t max_seqlen_k, bool causal,
-                         int64_t window_left, int64_t window_right, const OptionalTensor& mask,
-                         double scale, double dropout_p, const OptionalTensor& seed) {
+Tensor attention_weights(const Tensor& q_in, const Tensor& k_in, const OptionalTensor& cu_seqlens_q,
+                         const OptionalTensor& cu_seqlens_k, int64_t max_seqlen_q,
+                         int64_t max_seqlen_k, bool causal, int64_t window_left,
+                         int64_t window_right, const OptionalTensor& mask, double scale,
+                         double dropout_p, const OptionalTensor& seed) {
   const Call call({"attention_weights", cu_seqlens_q, cu_seqlens_k, max_seqlen_q, max_seqlen_k,
                    causal, window_left, window_right, mask, scale, dropout_p, seed},
                   q_in, k_in, nullptr);

@@ -96,8 +96,8 @@ Tensor embedding(const Tensor& tokens, const Tensor& weight, const OptionalTenso
     PT_CHECK(positions->dim() == 2 && positions->size(1) == columns, kName,
              ": positions has shape ", positions->sizes(), "; expected [longest sentence, ",
              columns, "]");
-    PT_CHECK(positions->size(0) >= sequences.longest, kName, ": positions has ",
-             positions->size(0), " rows, but a sequence has ", sequences.longest,
+    PT_CHECK(positions->size(0) >= sequences.longest, kName, ": positions has ", positions->size(0),
+             " rows, but a sequence has ", sequences.longest,
              " tokens; shorten it or enlarge the table");
   }
   check_tokens(ids, weight.size(0));
@@ -131,8 +131,8 @@ Tensor embedding(const Tensor& tokens, const Tensor& weight, const OptionalTenso
 
 Two embedding_backward(const Tensor& grad, const Tensor& tokens, const Tensor& weight,
                        const OptionalTensor& cu_seqlens, const OptionalTensor& positions,
-                       double scale, double dropout_p, const OptionalTensor& seed, int64_t padding_idx,
-                       std::array<bool, 2> wanted) {
+                       double scale, double dropout_p, const OptionalTensor& seed,
+                       int64_t padding_idx, std::array<bool, 2> wanted) {
   const Tensor ids = tokens.contiguous(), g = with_unit_columns(as_rows(grad));
   const OptionalTensor ends =
       cu_seqlens.has_value() ? OptionalTensor(cu_seqlens->contiguous()) : std::nullopt;

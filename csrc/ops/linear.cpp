@@ -5,8 +5,9 @@
 
 namespace pt::ops {
 
-void check_linear(const char* op, const char* weight_name, const Tensor& weight, const char* bias_name,
-                  const OptionalTensor& bias, const Tensor& x, int64_t columns) {
+void check_linear(const char* op, const char* weight_name, const Tensor& weight,
+                  const char* bias_name, const OptionalTensor& bias, const Tensor& x,
+                  int64_t columns) {
   check_parameter(op, weight_name, weight, x);
   PT_CHECK(weight.dim() == 2, op, ": ", weight_name, " has shape ", weight.sizes(),
            "; expected [out, in]");

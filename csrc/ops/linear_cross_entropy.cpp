@@ -84,8 +84,8 @@ double sum_in_order(const Tensor& losses) {
 }  // namespace
 
 Four linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor& targets,
-                          const OptionalTensor& bias, double label_smoothing,
-                          int64_t ignore_index, const std::string& reduction, bool gradients) {
+                          const OptionalTensor& bias, double label_smoothing, int64_t ignore_index,
+                          const std::string& reduction, bool gradients) {
   PT_CHECK(reduction == "mean" || reduction == "sum" || reduction == "none", kName,
            ": reduction is '", reduction, "'; choose one of mean, sum, none");
   const int64_t counted = check(x, weight, targets, bias, label_smoothing, ignore_index);
@@ -103,8 +103,8 @@ Four linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor& t
   kernels().linear_cross_entropy(args);
   Tensor loss = losses;
   if (reduction != "none") {
-    const double sum = options.dtype() == at::kDouble ? sum_in_order<double>(losses)
-                                                      : sum_in_order<float>(losses);
+    const double sum =
+        options.dtype() == at::kDouble ? sum_in_order<double>(losses) : sum_in_order<float>(losses);
     loss = at::scalar_tensor(reduction == "mean" ? sum / double(counted) : sum, options);
   }
   return {loss, std::get<0>(grads), std::get<1>(grads), std::get<2>(grads)};

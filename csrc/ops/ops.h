@@ -35,8 +35,8 @@ Four add_layer_norm_backward(const Tensor& grad_out, const OptionalTensor& grad_
                              const Tensor& rstd, double dropout_p, const OptionalTensor& seed);
 
 Four linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor& targets,
-                          const OptionalTensor& bias, double label_smoothing,
-                          int64_t ignore_index, const std::string& reduction, bool gradients);
+                          const OptionalTensor& bias, double label_smoothing, int64_t ignore_index,
+                          const std::string& reduction, bool gradients);
 Three linear_cross_entropy_backward(const Tensor& grad, const Tensor& x, const Tensor& weight,
                                     const Tensor& targets, const OptionalTensor& bias,
                                     double label_smoothing, int64_t ignore_index);
@@ -46,14 +46,13 @@ Tensor embedding(const Tensor& tokens, const Tensor& weight, const OptionalTenso
                  const OptionalTensor& seed, int64_t padding_idx, at::ScalarType dtype);
 Two embedding_backward(const Tensor& grad, const Tensor& tokens, const Tensor& weight,
                        const OptionalTensor& cu_seqlens, const OptionalTensor& positions,
-                       double scale, double dropout_p, const OptionalTensor& seed, int64_t padding_idx,
-                       std::array<bool, 2> wanted);
+                       double scale, double dropout_p, const OptionalTensor& seed,
+                       int64_t padding_idx, std::array<bool, 2> wanted);
 
-Two attention(const Tensor& q, const Tensor& k, const Tensor& v,
-              const OptionalTensor& cu_seqlens_q, const OptionalTensor& cu_seqlens_k,
-              int64_t max_seqlen_q, int64_t max_seqlen_k, bool causal, int64_t window_left,
-              int64_t window_right, const OptionalTensor& mask, double scale, double dropout_p,
-              const OptionalTensor& seed);
+Two attention(const Tensor& q, const Tensor& k, const Tensor& v, const OptionalTensor& cu_seqlens_q,
+              const OptionalTensor& cu_seqlens_k, int64_t max_seqlen_q, int64_t max_seqlen_k,
+              bool causal, int64_t window_left, int64_t window_right, const OptionalTensor& mask,
+              double scale, double dropout_p, const OptionalTensor& seed);
 Three attention_backward(const Tensor& grad, const Tensor& q, const Tensor& k, const Tensor& v,
                          const Tensor& out, const Tensor& lse, const OptionalTensor& cu_seqlens_q,
                          const OptionalTensor& cu_seqlens_k, int64_t max_seqlen_q,

@@ -115,8 +115,7 @@ Matrix matrix_of(const Tensor& tensor) {
 
 Matrix weight_of(const Tensor& weight, const Tensor& x) {
   Matrix matrix = matrix_of(weight);
-  matrix.round_to_bfloat16 =
-      x.scalar_type() == at::kBFloat16 && weight.scalar_type() == at::kFloat;
+  matrix.round_to_bfloat16 = x.scalar_type() == at::kBFloat16 && weight.scalar_type() == at::kFloat;
   return matrix;
 }
 

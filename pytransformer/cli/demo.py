@@ -15,7 +15,7 @@ from pytransformer.errors import UserError
 HELP = "train on built-in sentences, then show translations, their score and a picture"
 
 _LANGUAGES = {"de": "German", "ko": "Korean"}
-_MINUTES = 3.5
+_MINUTES = 4.0
 _SHOWN = 10
 _PICTURE_WORDS = range(6, 12)
 
@@ -28,6 +28,7 @@ class _Scale:
     test_pairs: int
     vocab_size: int
     batch_tokens: int
+    steps: int
     validation_sentences: int
 
 
@@ -35,7 +36,8 @@ _FULL = _Scale(
     train_pairs=40_000,
     test_pairs=500,
     vocab_size=2000,
-    batch_tokens=4096,
+    batch_tokens=2048,
+    steps=2800,
     validation_sentences=100,
 )
 _QUICK = _Scale(
@@ -43,16 +45,16 @@ _QUICK = _Scale(
     test_pairs=20,
     vocab_size=500,
     batch_tokens=1024,
+    steps=20,
     validation_sentences=20,
 )
-_QUICK_STEPS = 20
 
 _EXAMPLES = """\
 examples:
-  pytransformer demo                          English to German, 3.5 minutes of training
-  pytransformer demo --target ko              English to Korean
-  pytransformer demo --steps 2000 --seed 7    the same run whenever it is repeated
-  pytransformer demo --quick                  only shows that everything works
+  pytransformer demo                   English to German, at most 4 minutes of training
+  pytransformer demo --target ko       English to Korean
+  pytransformer demo --steps 5000 --minutes 30    longer, for fewer mistakes
+  pytransformer demo --quick           only shows that everything works
 """
 
 
@@ -65,36 +67,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help="default: demo-de or demo-ko, by the language"
     )
-    length = parser.add_mutually_exclusive_group()
-    length.add_argument(
+    parser.add_argument(
         "--minutes",
         type=float,
         default=_MINUTES,
         metavar="M",
-        help="minutes of training (default: %(default)s)",
+        help="stop training after M minutes at the latest (default: %(default)s)",
     )
-    length.add_argument("--steps", type=int, metavar="N", help="updates instead of minutes")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument(
+        "--steps",
+        type=int,
+        default=_FULL.steps,
+        metavar="N",
+        help="updates; the learning rate falls to 0 over them (default: %(default)s)",
+    )
     length.add_argument(
         "--quick",
         action="store_true",
-        help=f"{_QUICK_STEPS} updates on a small part of the data: no good translations",
+        help=f"{_QUICK.steps} updates on a small part of the data: no good translations",
     )
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="(default: %(default)s)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Write, prepare, train, score, show; 128 + the signal's number when one stopped it."""
-    if args.minutes <= 0 or (args.steps is not None and args.steps < 1) or args.seed < 0:
+    if args.minutes <= 0 or args.steps < 1 or args.seed < 0:
         raise UserError("demo: --minutes and --steps must be more than 0, --seed at least 0")
     scale = _QUICK if args.quick else _FULL
-    steps = _QUICK_STEPS if args.quick else args.steps
+    steps = scale.steps if args.quick else args.steps
     places = _Places(args.output or Path(f"demo-{args.target}"), args.target)
     places.clear()
     _heading(1, f"Sentences in English and {_LANGUAGES[args.target]}")
     _write_text(places, scale)
     _heading(2, "Vocabulary and data")
     _prepare(places, scale)
-    length = f"{steps:,} updates" if steps else f"{args.minutes:g} minutes"
+    length = f"{steps:,} updates, at most {args.minutes:g} minutes"
     _heading(3, f"Training, {length} (Ctrl-C stops)")
     signal = _train(places, scale, args.seed, steps, args.minutes)
     if signal is not None:
@@ -187,9 +195,7 @@ def _prepare(places: _Places, scale: _Scale) -> None:
     print(report)
 
 
-def _train(
-    places: _Places, scale: _Scale, seed: int, steps: int | None, minutes: float
-) -> int | None:
+def _train(places: _Places, scale: _Scale, seed: int, steps: int, minutes: float) -> int | None:
     """Train by the recipe; the number of the signal that stopped it, or None."""
     from pytransformer import recipes
     from pytransformer.training import from_tables, train
@@ -197,7 +203,9 @@ def _train(
     tables = recipes.read("demo")
     tables["data"] = {"directory": str(places.data), "batch_tokens": scale.batch_tokens}
     tables["training"].update(output=str(places.run), seed=seed)
-    tables["training"].update({"max_steps": steps} if steps else {"max_minutes": minutes})
+    tables["training"].update(max_steps=steps, max_minutes=minutes)
+    warmup = min(tables["training"]["warmup_steps"], steps // 2)
+    tables["training"]["warmup_steps"] = max(1, warmup)
     tables["validation"]["max_sentences"] = scale.validation_sentences
     return train(from_tables(tables)).signal
 

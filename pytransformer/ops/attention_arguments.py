@@ -48,9 +48,7 @@ def make_arguments(
     if window is not None and (window[0] < 0 or window[1] < 0):
         raise ValueError(f"{op}: window is {tuple(window)}; both bounds must be at least 0")
     if mask is not None and mask.requires_grad:
-        raise ValueError(
-            f"{op}: mask requires grad, but no gradient is computed for it; detach it"
-        )
+        raise ValueError(f"{op}: mask requires grad, but no gradient is computed for it; detach it")
     left, right = (-1, -1) if window is None else window
     return Arguments(
         cu_seqlens_q,

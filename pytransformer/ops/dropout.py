@@ -9,7 +9,7 @@ from pytransformer.seed import draw_seed
 
 
 def seed_tensor(dropout_p: float, seed: int | Tensor | None) -> Tensor | None:
-    """int64 ``[]``: the given seed, or one drawn from torch's CPU generator; None without dropout."""
+    """int64 ``[]``: the given seed, or one from torch's CPU generator; None without dropout."""
     if dropout_p == 0.0:
         return None
     if seed is None:

@@ -24,7 +24,6 @@ if not same_release(_BUILT_FOR, torch.__version__):
 
 from pytransformer import _C
 
-
 library = torch.ops.pytransformer
 """The registered ops, as schemas in csrc/bindings/library.cpp name them."""
 

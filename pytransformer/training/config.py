@@ -61,11 +61,13 @@ class TrainingOptions:
         "stop after this time, earlier parts of a resumed run included; 0: no limit",
         at_least=0,
     )
-    schedule: Literal["paper", "inverse_sqrt"] = option(
-        "paper", "paper: the rate follows from d_model; inverse_sqrt: its peak is learning_rate"
+    schedule: Literal["paper", "inverse_sqrt", "linear"] = option(
+        "paper",
+        "paper: the rate follows from d_model; inverse_sqrt: its peak is learning_rate; "
+        "linear: the same, but straight down to 0 at max_steps",
     )
     learning_rate: float = option(
-        0.0, "the peak rate of inverse_sqrt; 0 with the paper's schedule", at_least=0
+        0.0, "the peak rate of inverse_sqrt and linear; 0 with the paper's schedule", at_least=0
     )
     warmup_steps: int = option(4000, "updates over which the rate rises", at_least=1)
     label_smoothing: float = option(
@@ -205,14 +207,19 @@ def _check_together(options: TrainingOptions) -> None:
         raise UserError(
             "[training] max_steps, max_epochs and max_minutes are all 0: give at least one limit"
         )
-    if options.schedule == "inverse_sqrt" and options.learning_rate == 0:
+    if options.schedule != "paper" and options.learning_rate == 0:
         raise UserError(
-            '[training] learning_rate is 0: schedule "inverse_sqrt" needs its peak rate'
+            f'[training] learning_rate is 0: schedule "{options.schedule}" needs its peak rate'
+        )
+    if options.schedule == "linear" and options.max_steps < options.warmup_steps:
+        raise UserError(
+            f'[training] max_steps = {options.max_steps}: schedule "linear" falls to 0 there, so '
+            f"it must be at least warmup_steps = {options.warmup_steps}"
         )
     if options.schedule == "paper" and options.learning_rate != 0:
         raise UserError(
             f'[training] learning_rate = {options.learning_rate}: schedule "paper" takes none; '
-            'remove it or choose schedule = "inverse_sqrt"'
+            'remove it or choose schedule = "inverse_sqrt" or "linear"'
         )
 
 

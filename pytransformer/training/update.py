@@ -51,6 +51,9 @@ def learning_rate(step: int, d_model: int, options: TrainingOptions) -> float:
     """The rate of update ``step``, which starts at 1."""
     if options.schedule == "paper":
         return schedule.paper(step, d_model, options.warmup_steps)
+    if options.schedule == "linear":
+        peak, warmup = options.learning_rate, options.warmup_steps
+        return schedule.linear(step, peak, warmup, options.max_steps)
     return schedule.inverse_sqrt(step, options.learning_rate, options.warmup_steps)
 
 

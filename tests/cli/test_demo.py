@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ def test_does_every_step(
 def test_replaces_its_own_output_only(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(demo, "_QUICK_STEPS", 1)
+    monkeypatch.setattr(demo, "_QUICK", dataclasses.replace(demo._QUICK, steps=1))
     output = tmp_path / "out"
     arguments = ["demo", "--quick", "--output", str(output)]
     assert main(arguments) == 0

@@ -27,3 +27,12 @@ def test_both_are_one_curve() -> None:
     for step in (1, 7, 50, 51, 1000):
         expected = schedule.paper(step, 64, 50)
         assert schedule.inverse_sqrt(step, peak, 50) == pytest.approx(expected, rel=1e-12)
+
+
+def test_linear_rises_to_its_peak_and_ends_just_above_zero() -> None:
+    assert schedule.linear(50, 2e-3, 100, 1000) == pytest.approx(1e-3)
+    assert schedule.linear(100, 2e-3, 100, 1000) == 2e-3
+    assert schedule.linear(1000, 2e-3, 100, 1000) == pytest.approx(2e-3 / 901)
+    assert schedule.linear(1001, 2e-3, 100, 1000) == 0.0
+    rates = [schedule.linear(step, 1.0, 10, 100) for step in range(10, 101)]
+    assert rates == sorted(rates, reverse=True)

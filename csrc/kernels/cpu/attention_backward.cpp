@@ -40,12 +40,12 @@ class Backward {
 
  private:
   struct Work {
-    T *q, *grad, *grad_q, *delta;             // [queries, width] each, [queries]
-    T *keys_t, *values_t;                     // panels [kKeys][depth] transposed
-    T *keys, *grad_k, *grad_v;                // [kKeys, width]
-    T *weights, *slopes;                      // P d and dS: [kQueryBlock, kStride]
-    T* keep;                                  // [kStride]
-    uint8_t* visible;                         // [kQueryBlock, kStride]
+    T *q, *grad, *grad_q, *delta;  // [queries, width] each, [queries]
+    T *keys_t, *values_t;  // panels [kKeys][depth] transposed
+    T *keys, *grad_k, *grad_v;  // [kKeys, width]
+    T *weights, *slopes;  // P d and dS: [kQueryBlock, kStride]
+    T* keep;  // [kStride]
+    uint8_t* visible;  // [kQueryBlock, kStride]
     bool queries_finite, finite;
   };
 
@@ -107,8 +107,8 @@ class Backward {
   }
 
   void load_keys(const Head& head, int64_t key, int64_t keys, Work& w) const {
-    pack_keys(head.k<S>(args_.k, key), args_.k.row_stride, keys, depth_,
-              T(shape_.scale * kLog2e), w.keys_t);
+    pack_keys(head.k<S>(args_.k, key), args_.k.row_stride, keys, depth_, T(shape_.scale * kLog2e),
+              w.keys_t);
     pack_keys(head.k<S>(args_.v, key), args_.v.row_stride, keys, depth_, T(1), w.values_t);
     copy_rows(head.k<S>(args_.k, key), args_.k.row_stride, keys, depth_, w.keys, width_, width_);
     for (int64_t i = 0; i < keys * width_; i += V::size) {
@@ -194,7 +194,8 @@ class Backward {
     }
     for (int64_t j = from; j < to; j += V::size) {
       const V s = V::load(score + j);
-      const V p = V::exp2(s - shift);
+      // Selected: a row whose lse is NaN must not reach what it does not see.
+      const V p = V::select_less(s, lowest, V::zero(), V::exp2(s - shift));
       V dp = V::load(slope + j);
       V pd = p;
       if (dropped) {

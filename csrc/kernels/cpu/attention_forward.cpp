@@ -94,8 +94,8 @@ class Forward {
   }
 
   void load_keys(const Head& head, int64_t key, int64_t keys, Block& block) const {
-    pack_keys(head.k<S>(args_.k, key), args_.k.row_stride, keys, depth_,
-              T(shape_.scale * kLog2e), block.keys);
+    pack_keys(head.k<S>(args_.k, key), args_.k.row_stride, keys, depth_, T(shape_.scale * kLog2e),
+              block.keys);
     copy_rows(head.k<S>(args_.v, key), args_.v.row_stride, keys, depth_, block.values, width_,
               width_);
     block.finite = !may_hide_ || all_finite(block.values, keys * width_);
@@ -109,8 +109,8 @@ class Forward {
     const int64_t to = least(keys, seen.end - key);
     if (from >= to) return;
     const int64_t end = padded(to, V::size);
-    tile_scores(block.q + at * width_, width_, rows, block.keys + from * depth_, depth_,
-                to - from, block.scores + from, kScoreStride);
+    tile_scores(block.q + at * width_, width_, rows, block.keys + from * depth_, depth_, to - from,
+                block.scores + from, kScoreStride);
     for (int64_t i = 0; i < rows; i++) {
       T* scores = block.scores + i * kScoreStride;
       for (int64_t j = to; j < end; j++) scores[j] = Score<T>::hidden();

@@ -142,8 +142,8 @@ PT_INLINE void pack_keys(const S* keys, int64_t row_stride, int64_t count, int64
   using V = Vector<T>;
   for (int64_t j = 0; j < count; j += width) {
     T* panel = panels + j * depth;
-    copy_transposed(keys + j * row_stride, row_stride, least(width, count - j), depth, width,
-                    panel, width);
+    copy_transposed(keys + j * row_stride, row_stride, least(width, count - j), depth, width, panel,
+                    width);
     if (factor == T(1)) continue;
     for (int64_t i = 0; i < depth * width; i += V::size) {
       (V::load(panel + i) * V::broadcast(factor)).store(panel + i);

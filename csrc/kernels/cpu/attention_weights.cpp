@@ -157,9 +157,9 @@ class BackwardHead {
   // The row of weights P becomes dS = P (dP - sum of P dP), dP = the incoming gradient after
   // dropout, over the visible slots.
   void slopes(const Weights<S>& weights, int64_t r, int64_t query, const uint8_t* visible) const {
-    const S* grad = static_cast<const S*>(args_.grad_weights) +
-                    ((head_.sequence * args_.shape.heads + head_.head) * args_.max_q + query) *
-                        args_.max_k;
+    const S* grad =
+        static_cast<const S*>(args_.grad_weights) +
+        ((head_.sequence * args_.shape.heads + head_.head) * args_.max_q + query) * args_.max_k;
     T* p = weights.row(r);
     T total = 0;
     for (int64_t j = 0; j < head_.keys; j++) {

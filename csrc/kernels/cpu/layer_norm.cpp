@@ -158,12 +158,12 @@ class Backward {
     for (int64_t j = 0; j < n; j += V::size) {
       const int64_t left = n - j;
       const V normal = (load_up_to<V>(x + j, left) - mean) * rstd;
-      const V scaled = load_up_to<V>(g + j, left) *
-                       load_typed<V>(args_.weight.data, args_.weight.type, j, left);
+      const V scaled =
+          load_up_to<V>(g + j, left) * load_typed<V>(args_.weight.data, args_.weight.type, j, left);
       V grad = rstd * (scaled - shift - normal * slope);
       if (args_.grad_sum_in != nullptr) {
-        grad = grad + load_up_to<V>(
-                          row_of<S>(args_.grad_sum_in, row, args_.grad_sum_in_stride) + j, left);
+        grad = grad +
+               load_up_to<V>(row_of<S>(args_.grad_sum_in, row, args_.grad_sum_in_stride) + j, left);
       }
       store_up_to(grad, static_cast<S*>(args_.grad_sum) + row * n + j, left);
       if (dropped) {

@@ -51,12 +51,11 @@ class CrossEntropy {
       if (args_.grad_x != nullptr) gradient_of_x(first, rows, logits);
       if (grad_weight != nullptr) gradient_of_weight(first, rows, logits, grad_weight);
       if (grad_bias != nullptr) {
-        column_sums({rows, args_.vocabulary, logits, own_type(), width_, grad_bias, own_type(),
-                     first > 0});
+        column_sums(
+            {rows, args_.vocabulary, logits, own_type(), width_, grad_bias, own_type(), first > 0});
       }
     }
-    round_to(args_.grad_weight, args_.weight.type, grad_weight,
-             args_.vocabulary * args_.columns);
+    round_to(args_.grad_weight, args_.weight.type, grad_weight, args_.vocabulary * args_.columns);
     round_to(args_.grad_bias, args_.bias.type, grad_bias, args_.vocabulary);
   }
 

@@ -150,14 +150,11 @@ class Product {
     if (kb > 0) return true;
     if (!args_.accumulate) return false;
     const T* out = static_cast<const T*>(args_.out) + tile * K::kRows * args_.out_stride + col;
-    copy_rows(out, args_.out_stride, rows_of(tile), cols, part, stride,
-              round_up(cols, K::kWidth));
+    copy_rows(out, args_.out_stride, rows_of(tile), cols, part, stride, round_up(cols, K::kWidth));
     return true;
   }
 
-  static int64_t packed_tile_size() {
-    return round_up(K::kRows, K::V::size) * (kBlockDepth + 16);
-  }
+  static int64_t packed_tile_size() { return round_up(K::kRows, K::V::size) * (kBlockDepth + 16); }
 
   // part[rows, width] (+)= a[tile, kb .. kb + depth] * panels.
   void multiply(int64_t tile, int64_t kb, int64_t depth, T* rows, const T* panels, int64_t width,

@@ -50,8 +50,8 @@ void copy_transposed(const S* source, int64_t row_stride, int64_t rows, int64_t 
       V block[V::size];
       PT_UNROLL
       for (int r = 0; r < V::size; r++) {
-        block[r] = i + r < rows ? load_up_to<V>(source + (i + r) * row_stride + j, cols - j)
-                                : V::zero();
+        block[r] =
+            i + r < rows ? load_up_to<V>(source + (i + r) * row_stride + j, cols - j) : V::zero();
       }
       V::transpose(block);
       const int64_t full = cols - j < V::size ? cols - j : V::size;

@@ -3,7 +3,7 @@
 
 #include <cstdlib>
 #include <memory>
-#include <new>
+#include <stdexcept>
 #include <vector>
 
 namespace pt::scratch {
@@ -23,7 +23,7 @@ struct Block {
 
 Block allocate(size_t size) {
   void* memory = std::aligned_alloc(kAlignment, size);
-  if (memory == nullptr) throw std::bad_alloc();
+  if (memory == nullptr) raise_exhausted();
   return {std::unique_ptr<void, Free>(memory), size};
 }
 
@@ -73,5 +73,8 @@ thread_local Stack stack;
 Mark mark() { return stack.mark(); }
 void* take(size_t bytes) { return stack.take(bytes); }
 void release(Mark mark) { stack.release(mark); }
+void raise_exhausted() {
+  throw std::runtime_error("pytransformer: out of memory for a kernel's scratch space");
+}
 
 }  // namespace pt::scratch

@@ -15,9 +15,11 @@ struct Mark {
   size_t block, used;
 };
 Mark mark();
-// 64-byte aligned, uninitialised; valid until the mark before it is released.
+// 64-byte aligned, uninitialised; valid until the mark before it is released. Raises as below.
 void* take(size_t bytes);
 void release(Mark mark);
+// Throws std::runtime_error: the machine has no memory left.
+[[noreturn]] void raise_exhausted();
 
 }  // namespace pt::scratch
 

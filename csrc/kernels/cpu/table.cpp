@@ -13,10 +13,9 @@ PT_FOR_EACH_KERNEL(PT_DECLARE)
 #undef PT_DECLARE
 
 extern const Kernels table;
-const Kernels table = {
-    PT_STRING(PT_ISA),
+const Kernels table = {PT_STRING(PT_ISA),
 #define PT_ENTRY(name, Args) name,
-    PT_FOR_EACH_KERNEL(PT_ENTRY)
+                       PT_FOR_EACH_KERNEL(PT_ENTRY)
 #undef PT_ENTRY
 };
 
