@@ -1,0 +1,75 @@
+// Named cases, counted comparisons, readable failures, an exit status.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <string>
+
+#include "../../csrc/kernels/cpu/kernels.h"
+
+namespace pt::test {
+
+// Only what is within the tolerance passes, so NaN never does unless it is expected.
+inline bool close(double actual, double expected, double tolerance) {
+  if (std::isnan(expected)) return std::isnan(actual);
+  if (std::isinf(expected)) return actual == expected;
+  return std::fabs(actual - expected) <= tolerance;
+}
+
+class Report {
+ public:
+  // The case that the comparisons from here on belong to.
+  void begin(const std::string& name) {
+    name_ = name;
+    shown_ = 0;
+    cases_++;
+  }
+
+  void compare(const char* what, int64_t index, double actual, double expected, double tolerance) {
+    compared_++;
+    if (close(actual, expected, tolerance)) return;
+    failed_++;
+    if (shown_++ < kShown) {
+      std::printf("FAILED %s: %s[%lld] is %.9g, expected %.9g within %.3g\n", name_.c_str(), what,
+                  static_cast<long long>(index), actual, expected, tolerance);
+    }
+  }
+
+  void require(bool holds, const std::string& what) {
+    compared_++;
+    if (holds) return;
+    failed_++;
+    if (shown_++ < kShown) std::printf("FAILED %s: %s\n", name_.c_str(), what.c_str());
+  }
+
+  // The exit status. A test that compared nothing has failed.
+  int finish() const {
+    std::printf("%lld cases, %lld comparisons, %lld failed\n", static_cast<long long>(cases_),
+                static_cast<long long>(compared_), static_cast<long long>(failed_));
+    return failed_ == 0 && compared_ > 0 ? 0 : 1;
+  }
+
+ private:
+  static constexpr int kShown = 4;  // failures printed of one case
+
+  std::string name_;
+  int shown_ = 0;
+  int64_t cases_ = 0, compared_ = 0, failed_ = 0;
+};
+
+// body(kernels) for every instruction set of this build that this machine runs.
+template <class Body>
+void for_each_isa(const Body& body) {
+  AvailableKernels tables[kMostIsas];
+  const int count = available_kernels(tables);
+  for (int i = 0; i < count; i++) {
+    if (tables[i].runs_here) {
+      body(*tables[i].table);
+    } else {
+      std::printf("skipped %s: this machine lacks it\n", tables[i].table->isa);
+    }
+  }
+}
+
+}  // namespace pt::test

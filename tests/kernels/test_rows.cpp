@@ -1,0 +1,195 @@
+// Column sums, the activation on its own, sums of squares and the best log-probabilities against
+// plain loops in float64.
+#include <omp.h>
+
+#include <algorithm>
+#include <limits>
+#include <vector>
+
+#include "check.h"
+#include "philox.h"
+#include "values.h"
+
+namespace pt::test {
+namespace {
+
+std::string label(const Kernels& kernels, const char* what, Type type, int64_t rows,
+                  int64_t columns) {
+  return std::string(kernels.isa) + " " + what + " " + name_of(type) + " " + std::to_string(rows) +
+         "x" + std::to_string(columns);
+}
+
+// A matrix whose rows lie `stride` apart; between them is NaN.
+Values apart(Random& random, Type type, int64_t rows, int64_t columns, int64_t stride) {
+  Values values(type, rows == 0 ? 0 : (rows - 1) * stride + columns);
+  for (int64_t i = 0; i < rows; i++) {
+    for (int64_t j = 0; j < columns; j++) values.set(i * stride + j, random.normal());
+  }
+  return values;
+}
+
+constexpr int64_t kColumns[] = {1, 3, 4, 13, 14, 15, 16, 31, 32, 33, 65};
+
+void column_sums(Report& report, const Kernels& kernels, Type type, int64_t rows, int64_t columns,
+                 Type out_type, bool accumulate) {
+  report.begin(label(kernels, accumulate ? "column_sums +=" : "column_sums", type, rows, columns));
+  Random random(1);
+  const int64_t stride = columns + 2;
+  const Values x = apart(random, type, rows, columns, stride);
+  const Values before = random.normals(out_type, columns);
+  Values out(out_type, columns);
+  for (int64_t j = 0; j < columns; j++) out.set(j, before[j]);
+  kernels.column_sums({rows, columns, x.data(), type, stride, out.data(), out_type, accumulate});
+  for (int64_t j = 0; j < columns; j++) {
+    Sum sum;
+    if (accumulate) sum.add(before[j]);
+    for (int64_t i = 0; i < rows; i++) sum.add(x[i * stride + j]);
+    report.compare("out", j, out[j], sum.value,
+                   tolerance(type, out_type, double(rows), sum.magnitude, sum.value));
+  }
+}
+
+void all_column_sums(Report& report, const Kernels& kernels, Type type) {
+  for (const bool accumulate : {false, true}) {
+    const Type own = arithmetic_of(type);
+    for (const int64_t rows : {0, 1, 13, 255, 256, 257, 600}) {
+      column_sums(report, kernels, type, rows, 19, own, accumulate);
+    }
+    for (const int64_t columns : kColumns) {
+      column_sums(report, kernels, type, 14, columns, own, accumulate);
+    }
+  }
+  column_sums(report, kernels, type, 300, 19, type, false);
+}
+
+double activated(Activation activation, double x) {
+  switch (activation) {
+    case Activation::relu:
+      return x > 0 ? x : 0;
+    case Activation::gelu:
+      return x * 0.5 * std::erfc(-x / std::sqrt(2.0));
+    case Activation::silu:
+      return x / (1.0 + std::exp(-x));
+    default:
+      return x;
+  }
+}
+
+void activation(Report& report, const Kernels& kernels, Type type, Activation kind,
+                int64_t columns) {
+  constexpr int64_t rows = 17;
+  report.begin(label(kernels, name_of(kind), type, rows, columns));
+  Random random(2);
+  Values x(type, rows * columns), out(type, rows * columns);
+  // From the tails, where exp2 leaves float32, to the middle.
+  for (int64_t i = 0; i < x.size(); i++) {
+    x.set(i, random.normal() * (i % 3 == 0 ? 60.0 : i % 3 == 1 ? 8.0 : 1.0));
+  }
+  const Dropout dropout = dropout_of(0.4, 3);
+  kernels.activation_forward({rows, columns, x.data(), out.data(), type, kind, dropout});
+  for (int64_t i = 0; i < x.size(); i++) {
+    const double keep = multiplier(dropout, i % columns, i / columns);
+    const double y = keep * activated(kind, x[i]);
+    // The exponential's relative error is that of its argument.
+    const double scale = kind == Activation::silu ? 1 + std::fabs(x[i]) : 1;
+    // Below the smallest normal number results are 0.
+    const double least = type == Type::float64 ? 0 : std::ldexp(1.0, -118);
+    report.compare("out", i, out[i], y,
+                   least + tolerance(type, type, 1, keep * scale * std::fabs(x[i]), y));
+  }
+}
+
+void not_a_number_passes(Report& report, const Kernels& kernels, Type type, Activation kind) {
+  report.begin(label(kernels, name_of(kind), type, 1, 20) + " NaN");
+  Values x(type, 20), out(type, 20);
+  kernels.activation_forward({1, 20, x.data(), out.data(), type, kind, {}});
+  for (int64_t i = 0; i < 20; i++) report.compare("out", i, out[i], std::nan(""), 0);
+}
+
+void sum_of_squares(Report& report, const Kernels& kernels, Type type, int64_t n) {
+  report.begin(label(kernels, "sum_of_squares", type, 1, n));
+  Random random(4);
+  const Values x = random.normals(type, n);
+  double out = std::nan(""), again = std::nan("");
+  kernels.sum_of_squares({n, x.data(), type, &out});
+  double expected = 0;
+  for (int64_t i = 0; i < n; i++) expected += x[i] * x[i];
+  report.compare("out", 0, out, expected,
+                 tolerance(Type::float64, Type::float64, double(n), expected, expected));
+  omp_set_num_threads(omp_get_max_threads() + 1);
+  kernels.sum_of_squares({n, x.data(), type, &again});
+  omp_set_num_threads(omp_get_max_threads() - 1);
+  report.compare("out with one more thread", 0, again, out, 0);
+}
+
+// Few distinct values, so that there are ties; logits of -infinity are allowed.
+void top_log_probs(Report& report, const Kernels& kernels, Type type, int64_t rows, int64_t columns,
+                   int64_t k) {
+  report.begin(label(kernels, "top_log_probs", type, rows, columns) + " k " + std::to_string(k));
+  Random random(5);
+  const int64_t stride = columns + 1;
+  Values logits = apart(random, type, rows, columns, stride);
+  for (int64_t i = 0; i < rows; i++) {
+    for (int64_t j = 0; j < columns; j++) {
+      const bool excluded = columns > 2 && j == columns / 2;
+      logits.set(i * stride + j, excluded ? -std::numeric_limits<double>::infinity()
+                                          : double(random.below(7)) * 0.75);
+    }
+  }
+  Values values(arithmetic_of(type), rows * k);
+  std::vector<int64_t> indices(size_t(rows * k), -1);
+  kernels.top_log_probs(
+      {rows, columns, k, logits.data(), type, stride, values.data(), indices.data()});
+  for (int64_t i = 0; i < rows; i++) {
+    std::vector<int64_t> order;
+    double sum = 0;
+    for (int64_t j = 0; j < columns; j++) {
+      order.push_back(j);
+      sum += std::exp(logits[i * stride + j]);
+    }
+    std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+      return logits[i * stride + a] > logits[i * stride + b];
+    });
+    for (int64_t j = 0; j < k; j++) {
+      const double expected = logits[i * stride + order[size_t(j)]] - std::log(sum);
+      report.compare("index", i * k + j, double(indices[size_t(i * k + j)]),
+                     double(order[size_t(j)]), 0);
+      report.compare("value", i * k + j, values[i * k + j], expected,
+                     tolerance(type, arithmetic_of(type), double(columns), 6, expected));
+    }
+  }
+}
+
+void all_top_log_probs(Report& report, const Kernels& kernels, Type type) {
+  for (const int64_t columns : kColumns) {
+    for (const int64_t k : {int64_t(1), int64_t(4), columns}) {
+      if (k <= columns) top_log_probs(report, kernels, type, 5, columns, k);
+    }
+  }
+  for (const int64_t rows : {0, 1, 33}) top_log_probs(report, kernels, type, rows, 257, 5);
+}
+
+void run(Report& report, const Kernels& kernels, Type type) {
+  all_column_sums(report, kernels, type);
+  for (const Activation kind :
+       {Activation::none, Activation::relu, Activation::gelu, Activation::silu}) {
+    for (const int64_t columns : kColumns) activation(report, kernels, type, kind, columns);
+    not_a_number_passes(report, kernels, type, kind);
+  }
+  for (const int64_t n : {0, 1, 15, 4095, 4096, 4097, 50000}) {
+    sum_of_squares(report, kernels, type, n);
+  }
+  all_top_log_probs(report, kernels, type);
+}
+
+}  // namespace
+}  // namespace pt::test
+
+int main() {
+  using namespace pt::test;
+  Report report;
+  for_each_isa([&](const pt::Kernels& kernels) {
+    for (const pt::Type type : kTypes) run(report, kernels, type);
+  });
+  return report.finish();
+}
