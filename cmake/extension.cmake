@@ -2,11 +2,17 @@
 
 find_package(Python REQUIRED COMPONENTS Interpreter Development.Module)
 find_package(pybind11 CONFIG REQUIRED)
-# torch's own package hands its flags to every target of the directory; the ones that matter here
-# are the headers and the libraries.
-find_package(Torch REQUIRED)
-find_library(PT_TORCH_PYTHON torch_python PATHS "${TORCH_INSTALL_PREFIX}/lib" NO_DEFAULT_PATH
-             REQUIRED)
+# torch's headers and libraries by their places: find_package(Torch) of a torch for CUDA insists on
+# a CUDA toolkit, which a build for the CPU does not need.
+execute_process(
+  COMMAND "${Python_EXECUTABLE}" -c "import pathlib, torch
+print(pathlib.Path(torch.__file__).parent.as_posix(), int(torch.compiled_with_cxx11_abi()), sep=';')"
+  OUTPUT_VARIABLE PT_TORCH OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+list(GET PT_TORCH 0 PT_TORCH_ROOT)
+list(GET PT_TORCH 1 PT_TORCH_CXX11_ABI)
+foreach(library torch torch_cpu c10)
+  find_library(PT_LIB_${library} ${library} PATHS "${PT_TORCH_ROOT}/lib" NO_DEFAULT_PATH REQUIRED)
+endforeach()
 
 pybind11_add_module(_C MODULE NO_EXTRAS
   csrc/bindings/library.cpp
@@ -25,9 +31,12 @@ set_target_properties(_C PROPERTIES
   BUILD_WITH_INSTALL_RPATH ON
   INSTALL_RPATH "$ORIGIN/../torch/lib"
   INSTALL_RPATH_USE_LINK_PATH OFF)
-target_include_directories(_C SYSTEM PRIVATE ${TORCH_INCLUDE_DIRS})
-target_link_libraries(_C PRIVATE pt_kernels torch torch_cpu c10)
+target_include_directories(_C SYSTEM PRIVATE
+  "${PT_TORCH_ROOT}/include" "${PT_TORCH_ROOT}/include/torch/csrc/api/include")
+target_link_libraries(_C PRIVATE pt_kernels
+  ${PT_LIB_torch} ${PT_LIB_torch_cpu} ${PT_LIB_c10})
 target_compile_definitions(_C PRIVATE
+  _GLIBCXX_USE_CXX11_ABI=${PT_TORCH_CXX11_ABI}
   PT_VERSION="${PT_VERSION}"
   PT_TORCH_VERSION="${PT_TORCH_VERSION}"
   PT_COMPILER="${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}")

@@ -36,8 +36,8 @@ _FULL = _Scale(
     train_pairs=40_000,
     test_pairs=500,
     vocab_size=2000,
-    batch_tokens=2048,
-    steps=2800,
+    batch_tokens=1024,
+    steps=2900,
     validation_sentences=100,
 )
 _QUICK = _Scale(

@@ -18,11 +18,11 @@ except ImportError as error:
 if not same_release(_BUILT_FOR, torch.__version__):
     raise ImportError(
         f"pytransformer was built for torch {_BUILT_FOR}, but torch {torch.__version__} is "
-        "installed; rebuild it with 'pip install --no-build-isolation --force-reinstall --no-deps "
-        "pytransformer', or install the torch it was built for"
+        "installed; rebuild it in the source tree with 'pip install --no-build-isolation "
+        "--force-reinstall --no-deps .', or install the torch it was built for"
     )
 
-from pytransformer import _C
+import pytransformer._C as _C
 
 library = torch.ops.pytransformer
 """The registered ops, as schemas in csrc/bindings/library.cpp name them."""

@@ -1,0 +1,105 @@
+# What a person does daily. Every target does its own set-up: a virtual environment in .venv, the
+# pinned packages of requirements-dev.txt, and the compiled extension.
+#
+#   make PYTHON=python3.12 test                                     another Python
+#   make TORCH_INDEX=https://download.pytorch.org/whl/cpu demo      torch without CUDA, far smaller
+
+PYTHON ?= python3
+TORCH_INDEX ?=
+VENV = .venv
+# The language that `make demo` translates into: de or ko.
+TARGET = de
+# More arguments for `make demo` and `make test`, as in: make test ARGS="tests/ops -k attention"
+ARGS =
+
+BIN = $(VENV)/bin
+# Tools come from the environment first: cmake, ninja, clang-format.
+export PATH := $(abspath $(BIN)):$(PATH)
+
+CXX_FILES = $(shell find csrc tests/kernels -name '*.cpp' -o -name '*.h' 2>/dev/null)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## list the targets
+	@echo "make TARGET, one of:"
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: build ## train on built-in sentences, translate, score, draw (TARGET=ko for Korean)
+	$(BIN)/pytransformer demo --target $(TARGET) --output runs/demo-$(TARGET) $(ARGS)
+
+.PHONY: test
+test: build ## build and run the tests
+	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: build
+build: $(VENV)/.installed ## compile what has changed
+	$(BIN)/python setup.py --quiet build_ext --inplace
+
+.PHONY: lint
+lint: $(VENV)/.requirements ## check style: ruff, clang-format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run -Werror $(CXX_FILES)
+
+.PHONY: format
+format: $(VENV)/.requirements ## rewrite the sources in that style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(CXX_FILES)
+
+.PHONY: typecheck
+typecheck: $(VENV)/.requirements ## check types: mypy
+	$(BIN)/mypy
+
+.PHONY: sanitize
+sanitize: $(VENV)/.requirements ## run the kernels' tests under the address and undefined sanitizers
+	cmake -S . -B build/sanitize -G Ninja -DPT_KERNELS_ONLY=ON -DCMAKE_BUILD_TYPE=Debug \
+	    -DPT_SANITIZE=address,undefined
+	cmake --build build/sanitize
+	ctest --test-dir build/sanitize --output-on-failure
+
+.PHONY: test-aarch64
+test-aarch64: $(VENV)/.requirements ## cross-compile the kernels' tests and run them under qemu
+	scripts/test-aarch64.sh
+
+.PHONY: ci
+ci: ## everything that a change has to pass
+	.ci/run
+
+.PHONY: clean
+clean: ## remove what was built, but not .venv
+	rm -rf build dist *.egg-info pytransformer/_C.*.so pytransformer/_built_for.py
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -f $(VENV)/.installed
+
+.PHONY: distclean
+distclean: clean ## remove .venv too
+	rm -rf $(VENV)
+
+# Stamps: each step is done again only when what it depends on has changed.
+
+$(VENV)/.created:
+	@command -v $(PYTHON) > /dev/null || { \
+	    echo "make: $(PYTHON) is not installed; install Python 3.11 or newer, or name one: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "make: $$($(PYTHON) --version) is too old; name Python 3.11 or newer: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || { \
+	    echo "make: $(PYTHON) has no venv; install it, on Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import os, sys, sysconfig; sys.exit(not os.path.isfile(sysconfig.get_path("include") + "/Python.h"))' || { \
+	    echo "make: $(PYTHON) has no C headers; install them, on Debian and Ubuntu: sudo apt install python3-dev"; exit 1; }
+	@command -v $${CXX:-c++} > /dev/null || { \
+	    echo "make: no C++ compiler; install g++, or name one in CXX"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.requirements: requirements-dev.txt $(VENV)/.created
+	$(BIN)/python -m pip install --disable-pip-version-check \
+	    $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml setup.py $(VENV)/.requirements
+	$(BIN)/python -m pip install --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
