@@ -19,6 +19,7 @@ if BACKEND == "native":
     from pytransformer.ops.layer_norm import layer_norm
     from pytransformer.ops.linear import linear
     from pytransformer.ops.linear_cross_entropy import linear_cross_entropy
+    from pytransformer.ops.sum_of_squares import sum_of_squares
     from pytransformer.ops.top_log_probs import top_log_probs
 elif BACKEND == "reference":
     from pytransformer.reference import (
@@ -30,6 +31,7 @@ elif BACKEND == "reference":
         layer_norm,
         linear,
         linear_cross_entropy,
+        sum_of_squares,
         top_log_probs,
     )
 else:
@@ -48,5 +50,6 @@ __all__ = [
     "layer_norm",
     "linear",
     "linear_cross_entropy",
+    "sum_of_squares",
     "top_log_probs",
 ]

@@ -11,6 +11,7 @@ from pytransformer.reference.feed_forward import feed_forward
 from pytransformer.reference.layer_norm import add_layer_norm, layer_norm
 from pytransformer.reference.linear import linear
 from pytransformer.reference.linear_cross_entropy import linear_cross_entropy
+from pytransformer.reference.sum_of_squares import sum_of_squares
 from pytransformer.reference.top_log_probs import top_log_probs
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "layer_norm",
     "linear",
     "linear_cross_entropy",
+    "sum_of_squares",
     "top_log_probs",
 ]
