@@ -106,6 +106,7 @@ def test_the_other_ops_agree_with_their_twins(isa: str) -> None:
     expected_values, expected_indices = reference.top_log_probs(weights.reshape(-1, 35), 5)
     torch.testing.assert_close(values, expected_values, rtol=1e-5, atol=1e-5)
     assert torch.equal(indices, expected_indices)
+    torch.testing.assert_close(ops.sum_of_squares([q, k]), reference.sum_of_squares([q, k]))
 
 
 @pytest.mark.parametrize("isa", [name for name, _ in _instruction_sets()])
