@@ -56,6 +56,12 @@ Sequences sequences_of(const Tensor& tokens, const OptionalTensor& cu_seqlens) {
           cu_seqlens->const_data_ptr<int32_t>()};
 }
 
+// float64 rows are computed in float64, and only they.
+void check_narrowing(const char* name, const Tensor& tensor, at::ScalarType dtype) {
+  PT_CHECK(tensor.scalar_type() != at::kDouble || dtype == at::kDouble, kName, ": ", name,
+           " is Double, but dtype is ", dtype, "; ask for Double, or convert ", name);
+}
+
 void check_tokens(const Tensor& tokens, int64_t vocabulary) {
   const int64_t* ids = tokens.const_data_ptr<int64_t>();
   for (int64_t i = 0; i < tokens.numel(); i++) {
@@ -84,6 +90,10 @@ Tensor embedding(const Tensor& tokens, const Tensor& weight, const OptionalTenso
     PT_CHECK(tokens.dim() == 2, kName, ": tokens has shape ", tokens.sizes(),
              "; without cu_seqlens it must be [batch, length]");
   }
+  PT_CHECK(dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kDouble, kName,
+           ": dtype is ", dtype, "; expected Float, BFloat16 or Double");
+  check_narrowing("weight", weight, dtype);
+  if (positions.has_value()) check_narrowing("positions", *positions, dtype);
   PT_CHECK(padding_idx >= -1 && padding_idx < weight.size(0), kName, ": padding_idx is ",
            padding_idx, "; it must be a row of weight, below ", weight.size(0));
   const Tensor ids = tokens.contiguous();

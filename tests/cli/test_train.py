@@ -141,4 +141,4 @@ def test_a_second_ctrl_c_stops_at_once(data: Path, tmp_path: Path) -> None:
     while "once more stops at once" not in process.stderr.readline():
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=20) == 130
+    assert process.wait(timeout=60) == 130

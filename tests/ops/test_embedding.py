@@ -88,6 +88,9 @@ def test_threads_change_no_bit(dtype: torch.dtype) -> None:
         (dict(positions=torch.ones(2, 16)), ["positions", "2", "3"]),
         (dict(positions=torch.ones(5, 15)), ["positions", "15", "16"]),
         (dict(dropout_p=2.0), ["dropout_p", "2"]),
+        (dict(dtype=torch.float16), ["dtype", "Half"]),
+        (dict(weight=torch.ones(11, 16).double(), dtype=torch.float32), ["weight", "Double"]),
+        (dict(positions=torch.ones(5, 16).double()), ["positions", "Double"]),
         (dict(padding_idx=11), ["padding_idx", "11"]),
     ],
 )
