@@ -123,6 +123,10 @@ def _top_log_probs(generator: Generator, dtype: torch.dtype) -> Arguments:
     return {"logits": _random(generator, dtype, _ROWS, _VOCABULARY), "k": 5}
 
 
+def _sum_of_squares(generator: Generator, dtype: torch.dtype) -> Arguments:
+    return {"tensors": [_random(generator, dtype, 5), _random(generator, dtype, 3, 31)]}
+
+
 CASES: dict[str, tuple[Case, ...]] = {
     "attention": (_attention, _dense_attention),
     "attention_weights": (_attention_weights,),
@@ -132,5 +136,6 @@ CASES: dict[str, tuple[Case, ...]] = {
     "feed_forward": tuple(_feed_forward(name) for name in ("relu", "gelu", "silu")),
     "linear_cross_entropy": (_cross_entropy,),
     "embedding": (_embedding,),
+    "sum_of_squares": (_sum_of_squares,),
     "top_log_probs": (_top_log_probs,),
 }
