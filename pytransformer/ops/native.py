@@ -22,9 +22,7 @@ if not same_release(_BUILT_FOR, torch.__version__):
         "--force-reinstall --no-deps .', or install the torch it was built for"
     )
 
-import pytransformer._C as _C
+import pytransformer._C  # noqa: F401 (registers the ops)
 
 library = torch.ops.pytransformer
 """The registered ops, as schemas in csrc/bindings/library.cpp name them."""
-
-build_information = _C.build_information

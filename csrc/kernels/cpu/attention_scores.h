@@ -70,7 +70,6 @@ class Sight {
     const int64_t end = right_ < 0 ? keys_ : least(keys_, last + offset_ + right_ + 1);
     return {begin, most(begin, end)};
   }
-  PT_INLINE bool hides() const { return left_ >= 0 || right_ >= 0; }
 
  private:
   int64_t offset_, keys_, left_, right_;

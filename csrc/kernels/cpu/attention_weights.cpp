@@ -186,7 +186,7 @@ class BackwardHead {
   const int64_t depth_, width_;
 };
 
-template <class S, class Args, class Body>
+template <class Args, class Body>
 void for_each_head(const Args& args, const Body& body) {
   parallel_for(args.shape.batch * args.shape.heads, [&](int64_t task) {
     body(Head(args.shape, task / args.shape.heads, task % args.shape.heads));
@@ -195,11 +195,11 @@ void for_each_head(const Args& args, const Body& body) {
 
 template <class S>
 void forward_as(const AttentionWeightsForwardArgs& args) {
-  for_each_head<S>(args, [&](const Head& head) { forward_head<S>(args, head); });
+  for_each_head(args, [&](const Head& head) { forward_head<S>(args, head); });
 }
 template <class S>
 void backward_as(const AttentionWeightsBackwardArgs& args) {
-  for_each_head<S>(args, [&](const Head& head) { BackwardHead<S>(args, head).run(); });
+  for_each_head(args, [&](const Head& head) { BackwardHead<S>(args, head).run(); });
 }
 
 }  // namespace
