@@ -18,6 +18,9 @@ _LANGUAGES = {"de": "German", "ko": "Korean"}
 _MINUTES = 4.0
 _SHOWN = 10
 _PICTURE_WORDS = range(6, 12)
+# A verb after one of these goes to the end in German and in Korean, which makes the picture more
+# than a diagonal.
+_PICTURE_VERBS = {"has", "have", "will", "can", "must"}
 
 
 @dataclass(frozen=True)
@@ -236,7 +239,11 @@ def _draw(places: _Places, sources: list[str]) -> None:
         return
     from pytransformer.decoding.picture import draw_attention
 
-    fitting = [sentence for sentence in sources if len(sentence.split()) in _PICTURE_WORDS]
+    fitting = [
+        sentence
+        for sentence in sources
+        if len(words := sentence.split()) in _PICTURE_WORDS and not _PICTURE_VERBS.isdisjoint(words)
+    ]
     draw_attention(places.model, (fitting or sources)[0], places.picture)
 
 
