@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import subprocess
@@ -35,10 +36,8 @@ class CMakeBuild(build_ext):
             ) from error
         if torch.version.cuda is None:
             print(f"torch {torch.__version__} has no CUDA: building for the CPU alone")
-        # A build directory that stays makes the next build a matter of seconds.
-        build = ROOT / "build" / f"cp{sys.version_info.major}{sys.version_info.minor}"
+        build = self._build_directory(torch.__file__)
         output = Path(self.get_ext_fullpath(ext.name)).parent.resolve()
-        prefix = f"{torch.utils.cmake_prefix_path};{self._pybind11()}"
         configure = [
             "cmake",
             "-G",
@@ -47,7 +46,7 @@ class CMakeBuild(build_ext):
             str(ROOT),
             "-B",
             str(build),
-            f"-DCMAKE_PREFIX_PATH={prefix}",
+            f"-Dpybind11_DIR={self._pybind11()}",
             f"-DPython_EXECUTABLE={sys.executable}",
             f"-DPT_VERSION={version()}",
             f"-DPT_TORCH_VERSION={torch.__version__}",
@@ -65,6 +64,13 @@ class CMakeBuild(build_ext):
         super().copy_extensions_to_source()
         beside = ROOT / self.build_lib / "pytransformer" / "_built_for.py"
         self.copy_file(str(beside), str(ROOT / "pytransformer" / "_built_for.py"))
+
+    @staticmethod
+    def _build_directory(torch_file: str) -> Path:
+        """One that stays, so that the next build takes seconds; one for each environment, since
+        CMake remembers what it found there."""
+        environment = hashlib.sha256(f"{sys.executable}\n{torch_file}".encode()).hexdigest()[:8]
+        return ROOT / "build" / f"cp{sys.version_info.major}{sys.version_info.minor}-{environment}"
 
     @staticmethod
     def _pybind11() -> str:

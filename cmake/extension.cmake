@@ -11,7 +11,8 @@ print(pathlib.Path(torch.__file__).parent.as_posix(), int(torch.compiled_with_cx
 list(GET PT_TORCH 0 PT_TORCH_ROOT)
 list(GET PT_TORCH 1 PT_TORCH_CXX11_ABI)
 foreach(library torch torch_cpu c10)
-  find_library(PT_LIB_${library} ${library} PATHS "${PT_TORCH_ROOT}/lib" NO_DEFAULT_PATH REQUIRED)
+  find_library(PT_LIB_${library} ${library} PATHS "${PT_TORCH_ROOT}/lib"
+               NO_DEFAULT_PATH NO_CACHE REQUIRED)
 endforeach()
 
 pybind11_add_module(_C MODULE NO_EXTRAS

@@ -14,7 +14,7 @@ from pytransformer.nn.decoder_state import DecoderState
 from pytransformer.nn.encoder import Encoder
 from pytransformer.packed import Packed
 from pytransformer.positions import sinusoids
-from pytransformer.precision import autocast_dtype
+from pytransformer.precision import autocast_dtype, compute_dtype
 
 
 class Transformer(nn.Module):
@@ -183,7 +183,7 @@ class Transformer(nn.Module):
         """``[at least length, d_model]``: what the decoder adds to its embedded tokens."""
         if self.decoder_positions is None:
             table = sinusoids(length, self.config.d_model, self.embedding.device)
-            return table.to(self.embedding.dtype)
+            return table.to(compute_dtype(self.embedding.dtype))  # as the op adds them
         if length > self.config.max_length:
             raise ValueError(
                 f"max_length = {length}, but the model has learned positions for "

@@ -13,7 +13,7 @@ def compute_dtype(dtype: torch.dtype) -> torch.dtype:
 
 def autocast_dtype(device: torch.device) -> torch.dtype | None:
     """The dtype of the enclosing ``torch.autocast`` region, or None outside of one."""
-    if not torch.is_autocast_enabled(device.type):
+    if device.type == "meta" or not torch.is_autocast_enabled(device.type):
         return None
     return torch.get_autocast_dtype(device.type)
 

@@ -121,6 +121,16 @@ def test_steps_are_the_whole_prefix(changes: dict[str, Any], beam_size: int) -> 
         torch.testing.assert_close(hidden, expected, rtol=0, atol=1e-12)
 
 
+def test_steps_are_the_whole_prefix_in_bfloat16_too() -> None:
+    model = small_model().bfloat16()
+    memory = model.encode(SRC)
+    state = model.start_decoding(memory, 1, max_length=6)
+    tokens = _rows_of_tokens(len(SRC), 6)
+    for position in range(6):
+        hidden = model.step(tokens[:, position], state)
+        assert torch.equal(hidden, _last_rows(model, tokens[:, : position + 1], memory, 1))
+
+
 @variants
 def test_reorder_and_keep_carry_each_rows_history(changes: dict[str, Any]) -> None:
     model = small_model(**changes)

@@ -38,7 +38,6 @@ PARTS: dict[str, set[str]] = {
     "model": {"config", "nn", "ops", "packed", "positions", "precision"},
     "data": {"errors", "files", "packed", "version"},
     "directory": {"config", "data", "errors", "files", "marian", "model"},
-    "interop": {"config", "data", "directory", "errors", "files", "marian", "model"},
     "decoding": {
         "config", "data", "directory", "errors", "files", "model", "nn", "ops", "packed",
         "precision",
@@ -49,7 +48,7 @@ PARTS: dict[str, set[str]] = {
     },
     "diagnosis": {"_C", "built_for", "decoding", "model", "ops", "reference", "version"},
     "cli": {
-        "config", "data", "decoding", "diagnosis", "directory", "errors", "files", "interop",
+        "config", "data", "decoding", "diagnosis", "directory", "errors", "files",
         "recipes", "training", "version",
     },
     "__main__": {"cli"},

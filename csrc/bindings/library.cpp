@@ -7,14 +7,14 @@
 TORCH_LIBRARY(pytransformer, m) {
   m.def("linear(Tensor x, Tensor weight, Tensor? bias) -> Tensor");
   m.def(
-      "linear_backward(Tensor grad, Tensor x, Tensor weight, bool[3] wanted)"
+      "linear_backward(Tensor grad, Tensor x, Tensor weight, bool[3] output_mask)"
       " -> (Tensor, Tensor, Tensor)");
   m.def(
       "feed_forward(Tensor x, Tensor w1, Tensor? b1, Tensor w2, Tensor? b2, str activation,"
       " float dropout_p, Tensor? seed) -> (Tensor, Tensor)");
   m.def(
       "feed_forward_backward(Tensor grad, Tensor x, Tensor w1, Tensor w2, Tensor hidden,"
-      " str activation, float dropout_p, Tensor? seed, bool[5] wanted)"
+      " str activation, float dropout_p, Tensor? seed, bool[5] output_mask)"
       " -> (Tensor, Tensor, Tensor, Tensor, Tensor)");
   m.def("layer_norm(Tensor x, Tensor weight, Tensor bias, float eps) -> (Tensor, Tensor, Tensor)");
   m.def(
@@ -41,14 +41,15 @@ TORCH_LIBRARY(pytransformer, m) {
   m.def(
       "embedding_backward(Tensor grad, Tensor tokens, Tensor weight, Tensor? cu_seqlens,"
       " Tensor? positions, float scale, float dropout_p, Tensor? seed, int padding_idx,"
-      " bool[2] wanted) -> (Tensor, Tensor)");
+      " bool[2] output_mask) -> (Tensor, Tensor)");
   m.def(
       "attention(Tensor q, Tensor k, Tensor v, Tensor? cu_seqlens_q, Tensor? cu_seqlens_k,"
       " SymInt max_seqlen_q, SymInt max_seqlen_k, bool causal, int window_left, int window_right,"
       " Tensor? mask, float scale, float dropout_p, Tensor? seed) -> (Tensor, Tensor)");
   m.def(
-      "attention_backward(Tensor grad, Tensor q, Tensor k, Tensor v, Tensor out, Tensor lse,"
-      " Tensor? cu_seqlens_q, Tensor? cu_seqlens_k, SymInt max_seqlen_q, SymInt max_seqlen_k,"
+      "attention_backward(Tensor grad, Tensor q, Tensor k, Tensor v, Tensor out,"
+      " Tensor statistics, Tensor? cu_seqlens_q, Tensor? cu_seqlens_k, SymInt max_seqlen_q, SymInt "
+      "max_seqlen_k,"
       " bool causal, int window_left, int window_right, Tensor? mask, float scale,"
       " float dropout_p, Tensor? seed) -> (Tensor, Tensor, Tensor)");
   m.def(

@@ -43,19 +43,21 @@ struct AttentionShape {
 
 // out = softmax(q k^T scale) v; a query that sees nothing gives 0. What a hidden key or value
 // holds, NaN and infinity included, reaches nothing.
-// lse[head, row] = base-2 logarithm of the sum of exponentials of the scaled scores, -infinity for
-// a query that sees nothing; float32, or float64 for float64 rows.
+// statistics[0, head, row]: the largest of the query's scaled scores in units of log 2, -infinity
+// when it sees nothing; statistics[1, head, row]: 1 / the sum of 2^(score - largest), 0 likewise;
+// float32, or float64 for float64 rows. Two numbers, not the logarithm of the sum: beside a large
+// score (an additive mask of -1e9 on a whole row) that logarithm would be rounded away.
 struct AttentionForwardArgs {
   AttentionShape shape;
   HeadRows q, k, v, out;
-  void* lse;
+  void* statistics;  // [2, heads, rows_q]
 };
 
 // Gradients are overwritten. A pair that is hidden contributes nothing to any of them.
 struct AttentionBackwardArgs {
   AttentionShape shape;
   HeadRows q, k, v, out, grad_out;
-  const void* lse;
+  const void* statistics;  // as forward left them
   HeadRows grad_q, grad_k, grad_v;
 };
 

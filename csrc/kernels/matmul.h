@@ -2,8 +2,8 @@
 // cross-entropy, forward and backward.
 //
 // Arithmetic is float32 (operands float32 or bfloat16) or float64 (every operand float64). Element
-// (i, j) is one chain of fused multiply-adds over k in ascending order, whatever the blocking, the
-// thread count and the other rows.
+// (i, j) is one chain of multiply-adds over k in ascending order, fused where the instruction set
+// has them, whatever the blocking, the thread count and the other rows.
 #pragma once
 
 #include "types.h"

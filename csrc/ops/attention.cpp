@@ -1,4 +1,7 @@
 // attention and attention_weights: from tensors to AttentionShape and HeadRows.
+#include <cmath>
+#include <limits>
+
 #include "ops.h"
 
 namespace pt::ops {
@@ -111,8 +114,9 @@ class Call {
              "); each bound must be at least 0, or -1 for none");
     Visibility& v = shape.visibility;
     v.causal = options.causal;
-    v.window_left = options.window_left;
-    v.window_right = options.window_right;
+    // A window wider than everything is cut, so that sums of positions cannot overflow.
+    v.window_left = std::min(options.window_left, max_q + max_k);
+    v.window_right = std::min(options.window_right, max_q + max_k);
     v.kind = MaskKind::none;
     if (!options.mask.has_value()) return;
     const Tensor& mask = *options.mask;
@@ -132,7 +136,7 @@ class Call {
           mask.size(d) == 1 || mask.size(d) == to, op, ": mask has shape ", mask.sizes(),
           ", which does not broadcast to [batch, heads, max_q, max_k] = ", at::IntArrayRef(full));
     }
-    mask_ = boolean ? mask : mask.to(compute_type(q.scalar_type()));
+    mask_ = boolean ? mask : additive(mask, compute_type(q.scalar_type()));
     const Tensor whole = mask_.expand(full);
     v.kind = boolean ? MaskKind::boolean : MaskKind::additive;
     v.mask = whole.const_data_ptr();
@@ -142,12 +146,21 @@ class Call {
     v.mask_key = whole.stride(3);
   }
 
+  // In the arithmetic's type. A finite number that it cannot hold must not become -infinity, which
+  // hides.
+  static Tensor additive(const Tensor& mask, at::ScalarType type) {
+    if (mask.scalar_type() != at::kDouble || type == at::kDouble) return mask.to(type);
+    const double lowest = -std::numeric_limits<float>::max();
+    return mask.clamp_min(lowest).to(type).masked_fill_(mask == -INFINITY, -INFINITY);
+  }
+
   bool packed_;
   Tensor starts_q_, starts_k_, mask_;
 };
 
-Tensor lse_for(const Tensor& q, const AttentionShape& shape) {
-  return at::empty({shape.heads, shape.rows_q}, q.options().dtype(compute_type(q.scalar_type())));
+Tensor statistics_for(const Tensor& q, const AttentionShape& shape) {
+  return at::empty({2, shape.heads, shape.rows_q},
+                   q.options().dtype(compute_type(q.scalar_type())));
 }
 
 }  // namespace
@@ -162,14 +175,14 @@ Two attention(const Tensor& q_in, const Tensor& k_in, const Tensor& v_in,
                   q_in, k_in, &v_in);
   const Tensor q = with_unit_columns(q_in), k = with_unit_columns(k_in),
                v = with_unit_columns(v_in);
-  Tensor out = at::empty(q.sizes(), q.options()), lse = lse_for(q, call.shape);
+  Tensor out = at::empty(q.sizes(), q.options()), statistics = statistics_for(q, call.shape);
   kernels().attention_forward({call.shape, call.rows_of(q), call.rows_of(k), call.rows_of(v),
-                               call.rows_of(out), lse.mutable_data_ptr()});
-  return {out, lse};
+                               call.rows_of(out), statistics.mutable_data_ptr()});
+  return {out, statistics};
 }
 
 Three attention_backward(const Tensor& grad_in, const Tensor& q_in, const Tensor& k_in,
-                         const Tensor& v_in, const Tensor& out, const Tensor& lse,
+                         const Tensor& v_in, const Tensor& out, const Tensor& statistics,
                          const OptionalTensor& cu_seqlens_q, const OptionalTensor& cu_seqlens_k,
                          int64_t max_seqlen_q, int64_t max_seqlen_k, bool causal,
                          int64_t window_left, int64_t window_right, const OptionalTensor& mask,
@@ -177,12 +190,16 @@ Three attention_backward(const Tensor& grad_in, const Tensor& q_in, const Tensor
   const Call call({"attention", cu_seqlens_q, cu_seqlens_k, max_seqlen_q, max_seqlen_k, causal,
                    window_left, window_right, mask, scale, dropout_p, seed},
                   q_in, k_in, &v_in);
+  check_kept("attention", "grad", grad_in, q_in.sizes(), q_in.scalar_type());
+  check_kept("attention", "out", out, q_in.sizes(), q_in.scalar_type());
+  check_kept("attention", "statistics", statistics, {2, call.shape.heads, call.shape.rows_q},
+             compute_type(q_in.scalar_type()));
   const Tensor q = with_unit_columns(q_in), k = with_unit_columns(k_in),
                v = with_unit_columns(v_in), grad = with_unit_columns(grad_in);
   Tensor grad_q = at::empty(q.sizes(), q.options()), grad_k = at::empty(k.sizes(), k.options()),
          grad_v = at::empty(v.sizes(), v.options());
   kernels().attention_backward({call.shape, call.rows_of(q), call.rows_of(k), call.rows_of(v),
-                                call.rows_of(out), call.rows_of(grad), lse.const_data_ptr(),
+                                call.rows_of(out), call.rows_of(grad), statistics.const_data_ptr(),
                                 call.rows_of(grad_q), call.rows_of(grad_k), call.rows_of(grad_v)});
   return {grad_q, grad_k, grad_v};
 }
@@ -212,6 +229,8 @@ Two attention_weights_backward(const Tensor& grad, const Tensor& q_in, const Ten
   const Call call({"attention_weights", cu_seqlens_q, cu_seqlens_k, max_seqlen_q, max_seqlen_k,
                    causal, window_left, window_right, mask, scale, dropout_p, seed},
                   q_in, k_in, nullptr);
+  check_kept("attention_weights", "grad", grad,
+             {call.shape.batch, call.shape.heads, call.max_q, call.max_k}, q_in.scalar_type());
   const Tensor q = with_unit_columns(q_in), k = with_unit_columns(k_in), g = grad.contiguous();
   Tensor grad_q = at::empty(q.sizes(), q.options()), grad_k = at::empty(k.sizes(), k.options());
   kernels().attention_weights_backward({call.shape, call.rows_of(q), call.rows_of(k),

@@ -142,7 +142,11 @@ Tensor embedding(const Tensor& tokens, const Tensor& weight, const OptionalTenso
 Two embedding_backward(const Tensor& grad, const Tensor& tokens, const Tensor& weight,
                        const OptionalTensor& cu_seqlens, const OptionalTensor& positions,
                        double scale, double dropout_p, const OptionalTensor& seed,
-                       int64_t padding_idx, std::array<bool, 2> wanted) {
+                       int64_t padding_idx, std::array<bool, 2> output_mask) {
+  check_rows(kName, "grad", grad);
+  std::vector<int64_t> sizes = tokens.sizes().vec();
+  sizes.push_back(weight.size(1));
+  check_kept(kName, "grad", grad, sizes, grad.scalar_type());
   const Tensor ids = tokens.contiguous(), g = with_unit_columns(as_rows(grad));
   const OptionalTensor ends =
       cu_seqlens.has_value() ? OptionalTensor(cu_seqlens->contiguous()) : std::nullopt;
@@ -162,12 +166,12 @@ Two embedding_backward(const Tensor& grad, const Tensor& tokens, const Tensor& w
   args.scale = scale;
   args.dropout = dropout_of(kName, dropout_p, seed);
   args.padding_token = padding_idx;
-  if (wanted[0]) {
+  if (output_mask[0]) {
     grad_weight = at::empty(weight.sizes(), weight.options());
     args.grad_weight = grad_weight.mutable_data_ptr();
     args.weight_type = type_of(grad_weight);
   }
-  if (wanted[1] && positions.has_value()) {
+  if (output_mask[1] && positions.has_value()) {
     grad_positions = at::empty(positions->sizes(), positions->options());
     args.table_rows = positions->size(0);
     args.grad_positions = grad_positions.mutable_data_ptr();

@@ -18,15 +18,29 @@ Tensor activated_again(const Tensor& pre, Activation activation, const Dropout& 
   return out;
 }
 
+void check_inputs(const Tensor& x, const Tensor& w1, const OptionalTensor& b1, const Tensor& w2,
+                  const OptionalTensor& b2) {
+  check_rows(kName, "x", x);
+  PT_CHECK(x.dim() >= 1, kName, ": x has no dimensions; expected [..., in]");
+  check_linear(kName, "w1", w1, "b1", b1, x, x.size(-1));
+  check_linear(kName, "w2", w2, "b2", b2, x, w1.size(0));
+}
+
+void check_backward(const Tensor& grad, const Tensor& x, const Tensor& w1, const Tensor& w2,
+                    const Tensor& hidden) {
+  check_inputs(x, w1, std::nullopt, w2, std::nullopt);
+  std::vector<int64_t> sizes = x.sizes().vec();
+  sizes.back() = w2.size(0);
+  check_kept(kName, "grad", grad, sizes, x.scalar_type());
+  check_kept(kName, "hidden", hidden, {as_rows(x).size(0), w1.size(0)}, x.scalar_type());
+}
+
 }  // namespace
 
 Two feed_forward(const Tensor& x, const Tensor& w1, const OptionalTensor& b1, const Tensor& w2,
                  const OptionalTensor& b2, const std::string& activation, double dropout_p,
                  const OptionalTensor& seed) {
-  check_rows(kName, "x", x);
-  PT_CHECK(x.dim() >= 1, "feed_forward: x has no dimensions; expected [..., in]");
-  check_linear(kName, "w1", w1, "b1", b1, x, x.size(-1));
-  check_linear(kName, "w2", w2, "b2", b2, x, w1.size(0));
+  check_inputs(x, w1, b1, w2, b2);
   Epilogue first;
   first.activation = activation_of(kName, activation);
   first.dropout = dropout_of(kName, dropout_p, seed);
@@ -53,7 +67,8 @@ Two feed_forward(const Tensor& x, const Tensor& w1, const OptionalTensor& b1, co
 
 Five feed_forward_backward(const Tensor& grad, const Tensor& x, const Tensor& w1, const Tensor& w2,
                            const Tensor& hidden, const std::string& activation, double dropout_p,
-                           const OptionalTensor& seed, std::array<bool, 5> wanted) {
+                           const OptionalTensor& seed, std::array<bool, 5> output_mask) {
+  check_backward(grad, x, w1, w2, hidden);
   const Tensor rows = as_rows(x), g = as_rows(grad);
   Epilogue through;
   through.activation = activation_of(kName, activation);
@@ -61,23 +76,23 @@ Five feed_forward_backward(const Tensor& grad, const Tensor& x, const Tensor& w1
   through.saved = hidden.const_data_ptr();
   Tensor grad_x = nothing(x), grad_w1 = nothing(w1), grad_b1 = nothing(w1), grad_w2 = nothing(w2),
          grad_b2 = nothing(w2);
-  if (wanted[3]) {
+  if (output_mask[3]) {
     const Tensor active = through.activation == Activation::relu
                               ? hidden
                               : activated_again(hidden, through.activation, through.dropout);
     grad_w2 = weight_gradient(g, active, w2);
   }
-  if (wanted[4]) grad_b2 = bias_gradient(g, w2.scalar_type());
-  if (wanted[0] || wanted[1] || wanted[2]) {
+  if (output_mask[4]) grad_b2 = bias_gradient(g, w2.scalar_type());
+  if (output_mask[0] || output_mask[1] || output_mask[2]) {
     Tensor grad_hidden = at::empty_like(hidden);
     multiply_back(g, w2, grad_hidden, through);
-    if (wanted[0]) {
+    if (output_mask[0]) {
       grad_x = at::empty(rows.sizes(), x.options());
       multiply_back(grad_hidden, w1, grad_x, {});
       grad_x = grad_x.view(x.sizes());
     }
-    if (wanted[1]) grad_w1 = weight_gradient(grad_hidden, rows, w1);
-    if (wanted[2]) grad_b1 = bias_gradient(grad_hidden, w1.scalar_type());
+    if (output_mask[1]) grad_w1 = weight_gradient(grad_hidden, rows, w1);
+    if (output_mask[2]) grad_b1 = bias_gradient(grad_hidden, w1.scalar_type());
   }
   return {grad_x, grad_w1, grad_b1, grad_w2, grad_b2};
 }

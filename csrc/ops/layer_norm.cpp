@@ -56,6 +56,15 @@ LayerNormBackwardArgs backward_args(const Tensor& grad, const Tensor& sum, const
 
 Tensor rows_of(const Tensor& x) { return with_unit_columns(as_rows(x)); }
 
+void check_backward(const char* op, const Tensor& grad, const Tensor& x, const Tensor& weight,
+                    const Tensor& mean, const Tensor& rstd) {
+  check_norm(op, x, weight, weight, 1.0);
+  const int64_t rows = as_rows(x).size(0);
+  check_kept(op, "grad", grad, x.sizes(), x.scalar_type());
+  check_kept(op, "mean", mean, {rows}, compute_type(x.scalar_type()));
+  check_kept(op, "rstd", rstd, {rows}, compute_type(x.scalar_type()));
+}
+
 }  // namespace
 
 Three layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
@@ -70,6 +79,7 @@ Three layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, doub
 
 Three layer_norm_backward(const Tensor& grad, const Tensor& x, const Tensor& weight,
                           const Tensor& mean, const Tensor& rstd) {
+  check_backward("layer_norm", grad, x, weight, mean, rstd);
   const Tensor rows = rows_of(x), g = rows_of(grad), gain = weight.contiguous();
   Tensor grad_x = at::empty(rows.sizes(), x.options());
   Tensor grad_weight = at::empty_like(gain), grad_bias = at::empty_like(gain);
@@ -103,6 +113,10 @@ Four add_layer_norm(const Tensor& x, const Tensor& residual, const Tensor& weigh
 Four add_layer_norm_backward(const Tensor& grad_out, const OptionalTensor& grad_sum,
                              const Tensor& sum, const Tensor& weight, const Tensor& mean,
                              const Tensor& rstd, double dropout_p, const OptionalTensor& seed) {
+  check_backward("add_layer_norm", grad_out, sum, weight, mean, rstd);
+  if (grad_sum.has_value()) {
+    check_kept("add_layer_norm", "grad_sum", *grad_sum, sum.sizes(), sum.scalar_type());
+  }
   const Tensor rows = rows_of(sum), g = rows_of(grad_out), gain = weight.contiguous();
   Tensor total = at::empty(rows.sizes(), sum.options());
   Tensor grad_weight = at::empty_like(gain), grad_bias = at::empty_like(gain);

@@ -15,6 +15,7 @@ void check_linear(const char* op, const char* weight_name, const Tensor& weight,
            " columns, but its input has ", columns);
   if (bias.has_value()) {
     check_vector(op, bias_name, *bias, x, weight.size(0), "one for each output column");
+    check_same(op, bias_name, *bias, weight_name, weight);
   }
 }
 
@@ -85,17 +86,31 @@ Tensor linear(const Tensor& x, const Tensor& weight, const OptionalTensor& bias)
   return out.view(sizes);
 }
 
+namespace {
+
+void check_backward(const char* op, const Tensor& grad, const Tensor& x, const Tensor& weight) {
+  check_rows(op, "x", x);
+  PT_CHECK(x.dim() >= 1, op, ": x has no dimensions; expected [..., in]");
+  check_linear(op, "weight", weight, "bias", std::nullopt, x, x.size(-1));
+  std::vector<int64_t> sizes = x.sizes().vec();
+  sizes.back() = weight.size(0);
+  check_kept(op, "grad", grad, sizes, x.scalar_type());
+}
+
+}  // namespace
+
 Three linear_backward(const Tensor& grad, const Tensor& x, const Tensor& weight,
-                      std::array<bool, 3> wanted) {
+                      std::array<bool, 3> output_mask) {
+  check_backward("linear_backward", grad, x, weight);
   const Tensor rows = as_rows(x), g = as_rows(grad);
   Tensor grad_x = nothing(x), grad_weight = nothing(weight), grad_bias = nothing(weight);
-  if (wanted[0]) {
+  if (output_mask[0]) {
     grad_x = at::empty(rows.sizes(), x.options());
     multiply_back(g, weight, grad_x, {});
     grad_x = grad_x.view(x.sizes());
   }
-  if (wanted[1]) grad_weight = weight_gradient(g, rows, weight);
-  if (wanted[2]) grad_bias = bias_gradient(g, weight.scalar_type());
+  if (output_mask[1]) grad_weight = weight_gradient(g, rows, weight);
+  if (output_mask[2]) grad_bias = bias_gradient(g, weight.scalar_type());
   return {grad_x, grad_weight, grad_bias};
 }
 

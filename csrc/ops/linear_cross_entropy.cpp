@@ -90,11 +90,11 @@ Four linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor& t
            ": reduction is '", reduction, "'; choose one of mean, sum, none");
   const int64_t counted = check(x, weight, targets, bias, label_smoothing, ignore_index);
   const OptionalTensor added = contiguous_or_none(bias);
-  const Tensor wanted = targets.contiguous();
+  const Tensor labels = targets.contiguous();
   const auto options = x.options().dtype(compute_type(x.scalar_type()));
   Tensor losses = at::empty({x.size(0)}, options);
   LinearCrossEntropyArgs args =
-      make_args(x, weight, wanted, added, label_smoothing, ignore_index, losses);
+      make_args(x, weight, labels, added, label_smoothing, ignore_index, losses);
   const double share = reduction == "mean" ? 1.0 / double(counted) : 1.0;
   // Without a counted row the mean is 0 / 0, as torch's; no row carries a gradient then.
   args.uniform_weight = counted > 0 ? share : 0.0;
@@ -113,11 +113,13 @@ Four linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor& t
 Three linear_cross_entropy_backward(const Tensor& grad, const Tensor& x, const Tensor& weight,
                                     const Tensor& targets, const OptionalTensor& bias,
                                     double label_smoothing, int64_t ignore_index) {
+  check(x, weight, targets, bias, label_smoothing, ignore_index);
+  check_kept(kName, "grad", grad, targets.sizes(), compute_type(x.scalar_type()));
   const OptionalTensor added = contiguous_or_none(bias);
-  const Tensor wanted = targets.contiguous(), row_weights = grad.contiguous();
+  const Tensor labels = targets.contiguous(), row_weights = grad.contiguous();
   Tensor losses = at::empty({x.size(0)}, grad.options());
   LinearCrossEntropyArgs args =
-      make_args(x, weight, wanted, added, label_smoothing, ignore_index, losses);
+      make_args(x, weight, labels, added, label_smoothing, ignore_index, losses);
   args.row_weights = row_weights.const_data_ptr();
   const Three grads = gradients_of(x, weight, added, args);
   kernels().linear_cross_entropy(args);

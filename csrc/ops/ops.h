@@ -16,14 +16,14 @@ using Five = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor>;
 
 Tensor linear(const Tensor& x, const Tensor& weight, const OptionalTensor& bias);
 Three linear_backward(const Tensor& grad, const Tensor& x, const Tensor& weight,
-                      std::array<bool, 3> wanted);
+                      std::array<bool, 3> output_mask);
 
 Two feed_forward(const Tensor& x, const Tensor& w1, const OptionalTensor& b1, const Tensor& w2,
                  const OptionalTensor& b2, const std::string& activation, double dropout_p,
                  const OptionalTensor& seed);
 Five feed_forward_backward(const Tensor& grad, const Tensor& x, const Tensor& w1, const Tensor& w2,
                            const Tensor& hidden, const std::string& activation, double dropout_p,
-                           const OptionalTensor& seed, std::array<bool, 5> wanted);
+                           const OptionalTensor& seed, std::array<bool, 5> output_mask);
 
 Three layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps);
 Three layer_norm_backward(const Tensor& grad, const Tensor& x, const Tensor& weight,
@@ -47,18 +47,18 @@ Tensor embedding(const Tensor& tokens, const Tensor& weight, const OptionalTenso
 Two embedding_backward(const Tensor& grad, const Tensor& tokens, const Tensor& weight,
                        const OptionalTensor& cu_seqlens, const OptionalTensor& positions,
                        double scale, double dropout_p, const OptionalTensor& seed,
-                       int64_t padding_idx, std::array<bool, 2> wanted);
+                       int64_t padding_idx, std::array<bool, 2> output_mask);
 
 Two attention(const Tensor& q, const Tensor& k, const Tensor& v, const OptionalTensor& cu_seqlens_q,
               const OptionalTensor& cu_seqlens_k, int64_t max_seqlen_q, int64_t max_seqlen_k,
               bool causal, int64_t window_left, int64_t window_right, const OptionalTensor& mask,
               double scale, double dropout_p, const OptionalTensor& seed);
 Three attention_backward(const Tensor& grad, const Tensor& q, const Tensor& k, const Tensor& v,
-                         const Tensor& out, const Tensor& lse, const OptionalTensor& cu_seqlens_q,
-                         const OptionalTensor& cu_seqlens_k, int64_t max_seqlen_q,
-                         int64_t max_seqlen_k, bool causal, int64_t window_left,
-                         int64_t window_right, const OptionalTensor& mask, double scale,
-                         double dropout_p, const OptionalTensor& seed);
+                         const Tensor& out, const Tensor& statistics,
+                         const OptionalTensor& cu_seqlens_q, const OptionalTensor& cu_seqlens_k,
+                         int64_t max_seqlen_q, int64_t max_seqlen_k, bool causal,
+                         int64_t window_left, int64_t window_right, const OptionalTensor& mask,
+                         double scale, double dropout_p, const OptionalTensor& seed);
 Tensor attention_weights(const Tensor& q, const Tensor& k, const OptionalTensor& cu_seqlens_q,
                          const OptionalTensor& cu_seqlens_k, int64_t max_seqlen_q,
                          int64_t max_seqlen_k, bool causal, int64_t window_left,

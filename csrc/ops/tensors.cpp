@@ -51,6 +51,16 @@ void check_vector(const char* op, const char* name, const Tensor& tensor, const 
            tensor.sizes(), "; expected [", size, "], ", size_of);
 }
 
+void check_kept(const char* op, const char* name, const Tensor& tensor, at::IntArrayRef sizes,
+                at::ScalarType type) {
+  PT_CHECK(tensor.device().is_cpu(), op, ": ", name, " is on ", tensor.device(),
+           ", but this build runs on the CPU alone");
+  PT_CHECK(tensor.sizes() == sizes, op, ": ", name, " has shape ", tensor.sizes(), "; expected ",
+           sizes);
+  PT_CHECK(tensor.scalar_type() == type, op, ": ", name, " is ", tensor.scalar_type(),
+           "; expected ", type);
+}
+
 void check_cu_seqlens(const char* op, const char* name, const Tensor& cu_seqlens,
                       const Tensor& rows, int64_t count) {
   PT_CHECK(cu_seqlens.device() == rows.device(), op, ": ", name, " is on ", cu_seqlens.device(),
@@ -100,7 +110,9 @@ Activation activation_of(const char* op, const std::string& name) {
 }
 
 Tensor as_rows(const Tensor& x) {
-  return x.dim() == 2 ? x : x.reshape({x.numel() / std::max<int64_t>(x.size(-1), 1), x.size(-1)});
+  if (x.dim() == 2) return x;
+  const int64_t rows = c10::multiply_integers(x.sizes().slice(0, x.dim() - 1));
+  return x.reshape({rows, x.size(-1)});
 }
 
 Tensor with_unit_columns(const Tensor& x) {
@@ -108,7 +120,7 @@ Tensor with_unit_columns(const Tensor& x) {
 }
 
 Matrix matrix_of(const Tensor& tensor) {
-  // A single column or row has any stride; unit ones take the fast path.
+  // A single column has any stride; a unit one takes the fast path.
   const int64_t cols = tensor.size(1) == 1 ? 1 : tensor.stride(1);
   return {tensor.const_data_ptr(), type_of(tensor), tensor.stride(0), cols};
 }

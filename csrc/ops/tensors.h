@@ -29,6 +29,10 @@ void check_vector(const char* op, const char* name, const Tensor& tensor, const 
                   int64_t size, const char* size_of);
 void check_same(const char* op, const char* name, const Tensor& tensor, const char* other_name,
                 const Tensor& other);
+// What backward is given: the gradient of an output or what forward kept, of the rows' type or the
+// arithmetic's.
+void check_kept(const char* op, const char* name, const Tensor& tensor, at::IntArrayRef sizes,
+                at::ScalarType type);
 // int32 [batch + 1] from 0 to rows without a decrease.
 void check_cu_seqlens(const char* op, const char* name, const Tensor& cu_seqlens,
                       const Tensor& rows, int64_t count);

@@ -95,7 +95,3 @@ def _add_command(
     )
     module.add_arguments(parser)
     parser.set_defaults(run=module.run)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

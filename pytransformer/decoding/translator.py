@@ -214,11 +214,12 @@ def _batches(lengths: list[int], batch_size: int) -> Iterator[list[int]]:
         (index for index, length in enumerate(lengths) if length > 0),
         key=lambda index: -lengths[index],
     )
-    while order:
-        longest = 2 * lengths[order[0]] + EXTRA_LENGTH
+    start = 0
+    while start < len(order):
+        longest = 2 * lengths[order[start]] + EXTRA_LENGTH
         size = max(1, min(batch_size, _BATCH_POSITIONS // longest))
-        yield order[:size]
-        order = order[size:]
+        yield order[start : start + size]
+        start += size
 
 
 def _refuse_string(texts: Iterable[str]) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pytransformer.ops.dropout import seed_tensor
+from pytransformer.ops.dropout import drops, seed_tensor
 from pytransformer.ops.layer_norm import statistics_like
-from pytransformer.ops.native import library
+from pytransformer.ops.native import check_first_derivative, library, register_fake
 from pytransformer.precision import autocast
 
 
@@ -47,7 +47,7 @@ def add_layer_norm(
     return normalized, total
 
 
-@torch.library.register_fake("pytransformer::add_layer_norm")
+@register_fake("add_layer_norm")
 def _fake(
     x: Tensor,
     residual: Tensor,
@@ -60,7 +60,7 @@ def _fake(
     return x.new_empty(x.shape), x.new_empty(x.shape), statistics_like(x), statistics_like(x)
 
 
-@torch.library.register_fake("pytransformer::add_layer_norm_backward")
+@register_fake("add_layer_norm_backward")
 def _backward_fake(
     grad_out: Tensor,
     grad_sum: Tensor | None,
@@ -73,7 +73,7 @@ def _backward_fake(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return (
         sum.new_empty(sum.shape),
-        sum.new_empty(sum.shape if dropout_p > 0.0 else (0,)),
+        sum.new_empty(sum.shape if drops(dropout_p) else (0,)),
         weight.new_empty(weight.shape),
         weight.new_empty(weight.shape),
     )
@@ -91,6 +91,7 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]
 def _backward(
     ctx: Any, grad_out: Tensor | None, grad_sum: Tensor | None, *_: Tensor | None
 ) -> tuple[Tensor | None, ...]:
+    check_first_derivative("add_layer_norm")
     total, weight, mean, rstd, seed = ctx.saved_tensors
     if grad_out is None:
         if grad_sum is None:
@@ -99,7 +100,7 @@ def _backward(
     grad_residual, grad_x, grad_weight, grad_bias = library.add_layer_norm_backward(
         grad_out, grad_sum, total, weight, mean, rstd, ctx.dropout_p, seed
     )
-    if ctx.dropout_p == 0.0:
+    if not drops(ctx.dropout_p):
         grad_x = grad_residual
     return grad_x, grad_residual, grad_weight, grad_bias, None, None, None
 

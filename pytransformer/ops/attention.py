@@ -13,7 +13,7 @@ from pytransformer.ops.attention_arguments import (
     save_arguments,
     saved_arguments,
 )
-from pytransformer.ops.native import library
+from pytransformer.ops.native import check_first_derivative, library, register_fake
 from pytransformer.precision import autocast, compute_dtype
 
 
@@ -83,13 +83,13 @@ def attention(
     return library.attention(q, k, v, *arguments)[0]
 
 
-@torch.library.register_fake("pytransformer::attention")
+@register_fake("attention")
 def _fake(q: Tensor, k: Tensor, v: Tensor, *arguments: Any) -> tuple[Tensor, Tensor]:
-    lse = q.new_empty(q.shape[-2], q[..., 0, 0].numel(), dtype=compute_dtype(q.dtype))
-    return q.new_empty(q.shape), lse
+    shape = (2, q.shape[-2], q[..., 0, 0].numel())
+    return q.new_empty(q.shape), q.new_empty(shape, dtype=compute_dtype(q.dtype))
 
 
-@torch.library.register_fake("pytransformer::attention_backward")
+@register_fake("attention_backward")
 def _backward_fake(
     grad: Tensor, q: Tensor, k: Tensor, v: Tensor, *arguments: Any
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -98,13 +98,14 @@ def _backward_fake(
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
     q, k, v, *arguments = inputs
-    out, lse = output
-    ctx.mark_non_differentiable(lse)
+    out, statistics = output
+    ctx.mark_non_differentiable(statistics)
     ctx.set_materialize_grads(False)
-    save_arguments(ctx, Arguments(*arguments), q, k, v, out, lse)
+    save_arguments(ctx, Arguments(*arguments), q, k, v, out, statistics)
 
 
 def _backward(ctx: Any, grad: Tensor | None, _: Tensor | None) -> tuple[Tensor | None, ...]:
+    check_first_derivative("attention")
     if grad is None:
         return (None,) * 14
     tensors, arguments = saved_arguments(ctx)

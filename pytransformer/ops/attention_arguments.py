@@ -43,13 +43,14 @@ def make_arguments(
     """Fill in defaults; check what only Python can see.
 
     Raises:
-        ValueError: for a negative window, or a mask that requires grad.
+        ValueError: for a negative window or length, or a mask that requires grad.
     """
-    if window is not None and (window[0] < 0 or window[1] < 0):
-        raise ValueError(f"{op}: window is {tuple(window)}; both bounds must be at least 0")
+    left, right = (-1, -1) if window is None else _bounds(op, window)
+    for name, given in (("max_seqlen_q", max_seqlen_q), ("max_seqlen_k", max_seqlen_k)):
+        if given is not None and given < 0:
+            raise ValueError(f"{op}: {name} is {given}; it must be at least 0, or None")
     if mask is not None and mask.requires_grad:
         raise ValueError(f"{op}: mask requires grad, but no gradient is computed for it; detach it")
-    left, right = (-1, -1) if window is None else window
     return Arguments(
         cu_seqlens_q,
         cu_seqlens_k,
@@ -59,10 +60,23 @@ def make_arguments(
         left,
         right,
         mask,
-        1.0 / math.sqrt(max(q.shape[-1], 1)) if scale is None else scale,
+        1.0 / math.sqrt(max(*q.shape[-1:], 1, 1)) if scale is None else scale,
         dropout_p,
         seed_tensor(dropout_p, seed),
     )
+
+
+def _bounds(op: str, window: tuple[int, int]) -> tuple[int, int]:
+    try:
+        left, right = window
+        valid = left >= 0 and right >= 0
+    except (TypeError, ValueError):  # no pair, or no numbers
+        valid = False
+    if not valid:
+        raise ValueError(
+            f"{op}: window is {window}; give (left, right), both integers and at least 0"
+        )
+    return left, right
 
 
 _TENSORS = ("cu_seqlens_q", "cu_seqlens_k", "mask", "seed")

@@ -13,7 +13,7 @@ from pytransformer.ops.attention_arguments import (
     save_arguments,
     saved_arguments,
 )
-from pytransformer.ops.native import library
+from pytransformer.ops.native import check_first_derivative, library, register_fake
 from pytransformer.precision import autocast
 
 
@@ -70,7 +70,7 @@ def _longest(cu_seqlens: Tensor) -> int | None:
     return max(int((cu_seqlens[1:] - cu_seqlens[:-1]).max()), 0)
 
 
-@torch.library.register_fake("pytransformer::attention_weights")
+@register_fake("attention_weights")
 def _fake(q: Tensor, k: Tensor, *arguments: Any) -> Tensor:
     given = Arguments(*arguments)
     if given.cu_seqlens_q is None:
@@ -79,7 +79,7 @@ def _fake(q: Tensor, k: Tensor, *arguments: Any) -> Tensor:
     return q.new_empty(batch, q.shape[1], given.max_seqlen_q, given.max_seqlen_k)
 
 
-@torch.library.register_fake("pytransformer::attention_weights_backward")
+@register_fake("attention_weights_backward")
 def _backward_fake(grad: Tensor, q: Tensor, k: Tensor, *arguments: Any) -> tuple[Tensor, Tensor]:
     return q.new_empty(q.shape), k.new_empty(k.shape)
 
@@ -90,6 +90,7 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 
 
 def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    check_first_derivative("attention_weights")
     tensors, arguments = saved_arguments(ctx)
     return (*library.attention_weights_backward(grad, *tensors, *arguments), *(None,) * 11)
 

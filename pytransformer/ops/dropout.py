@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from operator import index
+
 import torch
 from torch import Tensor
 
 from pytransformer.seed import draw_seed
+
+
+def drops(dropout_p: float) -> bool:
+    """Whether any element can be dropped: the threshold of the random words is not 0."""
+    return int(dropout_p * 2**32) > 0
 
 
 def seed_tensor(dropout_p: float, seed: int | Tensor | None) -> Tensor | None:
@@ -14,4 +21,4 @@ def seed_tensor(dropout_p: float, seed: int | Tensor | None) -> Tensor | None:
         return None
     if seed is None:
         return draw_seed()
-    return seed if isinstance(seed, Tensor) else torch.tensor(seed, dtype=torch.int64)
+    return seed if isinstance(seed, Tensor) else torch.tensor(index(seed), dtype=torch.int64)

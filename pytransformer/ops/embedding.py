@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pytransformer.ops.dropout import seed_tensor
-from pytransformer.ops.native import library
+from pytransformer.ops.native import check_first_derivative, library, register_fake
 
 
 def embedding(
@@ -44,16 +44,22 @@ def embedding(
         ValueError: if shapes, types or devices disagree, a token is out of range, a sequence is
             longer than the table, or ``dropout_p`` is not at least 0 and below 1.
     """
-    if isinstance(positions, str) and positions != "sinusoidal":
+    named = isinstance(positions, str) and positions == "sinusoidal"
+    if not (named or positions is None or isinstance(positions, Tensor)):
         raise ValueError(
-            f"embedding: positions is {positions!r}; give 'sinusoidal', a table, or None"
+            f"embedding: positions is {positions!r}; give 'sinusoidal', a tensor, or None"
+        )
+    if padding_idx is not None and not 0 <= padding_idx < weight.shape[0]:
+        raise ValueError(
+            f"embedding: padding_idx is {padding_idx}; it must be a row of weight, from 0 to "
+            f"{weight.shape[0] - 1}, or None"
         )
     return library.embedding(
         tokens,
         weight,
         cu_seqlens,
         positions if isinstance(positions, Tensor) else None,
-        isinstance(positions, str),
+        named,
         scale,
         dropout_p,
         seed_tensor(dropout_p, seed),
@@ -62,7 +68,7 @@ def embedding(
     )
 
 
-@torch.library.register_fake("pytransformer::embedding")
+@register_fake("embedding")
 def _fake(
     tokens: Tensor,
     weight: Tensor,
@@ -78,7 +84,7 @@ def _fake(
     return weight.new_empty(*tokens.shape, weight.shape[1], dtype=dtype)
 
 
-@torch.library.register_fake("pytransformer::embedding_backward")
+@register_fake("embedding_backward")
 def _backward_fake(
     grad: Tensor,
     tokens: Tensor,
@@ -89,10 +95,10 @@ def _backward_fake(
     dropout_p: float,
     seed: Tensor | None,
     padding_idx: int,
-    wanted: list[bool],
+    output_mask: list[bool],
 ) -> tuple[Tensor, Tensor]:
-    grad_weight = weight.new_empty(weight.shape if wanted[0] else (0,))
-    if positions is None or not wanted[1]:
+    grad_weight = weight.new_empty(weight.shape if output_mask[0] else (0,))
+    if positions is None or not output_mask[1]:
         return grad_weight, weight.new_empty((0,))
     return grad_weight, positions.new_empty(positions.shape)
 
@@ -104,8 +110,9 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 
 
 def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    check_first_derivative("embedding")
     tokens, weight, cu_seqlens, positions, seed = ctx.saved_tensors
-    wanted = [ctx.needs_input_grad[1], ctx.needs_input_grad[3]]
+    output_mask = [ctx.needs_input_grad[1], ctx.needs_input_grad[3]]
     grad_weight, grad_positions = library.embedding_backward(
         grad,
         tokens,
@@ -116,13 +123,13 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         ctx.dropout_p,
         seed,
         ctx.padding_idx,
-        wanted,
+        output_mask,
     )
     return (
         None,
-        grad_weight if wanted[0] else None,
+        grad_weight if output_mask[0] else None,
         None,
-        grad_positions if wanted[1] else None,
+        grad_positions if output_mask[1] else None,
         *(None,) * 6,
     )
 

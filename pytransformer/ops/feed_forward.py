@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pytransformer.ops.dropout import seed_tensor
-from pytransformer.ops.native import library
+from pytransformer.ops.native import check_first_derivative, library, register_fake
 from pytransformer.precision import autocast
 
 
@@ -27,9 +27,9 @@ def feed_forward(
     Args:
         x: ``[..., in]``, float32, bfloat16 or float64; autocast as ``linear``.
         w1: ``[hidden, in]``; of the type of ``x``, or float32 beside bfloat16 rows.
-        b1: ``[hidden]``, likewise.
+        b1: ``[hidden]``, of the type of ``w1``.
         w2: ``[out, hidden]``, likewise.
-        b2: ``[out]``, likewise.
+        b2: ``[out]``, of the type of ``w2``.
         activation: ``relu``, ``gelu`` (exact) or ``silu``.
         dropout_p: probability with which an element of the hidden layer is dropped.
         seed: of the dropout bits; drawn from torch's CPU generator when None.
@@ -47,7 +47,7 @@ def feed_forward(
     return out
 
 
-@torch.library.register_fake("pytransformer::feed_forward")
+@register_fake("feed_forward")
 def _fake(
     x: Tensor,
     w1: Tensor,
@@ -62,7 +62,7 @@ def _fake(
     return x.new_empty(*x.shape[:-1], w2.shape[0]), x.new_empty(rows, w1.shape[0])
 
 
-@torch.library.register_fake("pytransformer::feed_forward_backward")
+@register_fake("feed_forward_backward")
 def _backward_fake(
     grad: Tensor,
     x: Tensor,
@@ -72,14 +72,14 @@ def _backward_fake(
     activation: str,
     dropout_p: float,
     seed: Tensor | None,
-    wanted: list[bool],
+    output_mask: list[bool],
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     return (
-        x.new_empty(x.shape if wanted[0] else (0,)),
-        w1.new_empty(w1.shape if wanted[1] else (0,)),
-        w1.new_empty(w1.shape[:1] if wanted[2] else (0,)),
-        w2.new_empty(w2.shape if wanted[3] else (0,)),
-        w2.new_empty(w2.shape[:1] if wanted[4] else (0,)),
+        x.new_empty(x.shape if output_mask[0] else (0,)),
+        w1.new_empty(w1.shape if output_mask[1] else (0,)),
+        w1.new_empty(w1.shape[:1] if output_mask[2] else (0,)),
+        w2.new_empty(w2.shape if output_mask[3] else (0,)),
+        w2.new_empty(w2.shape[:1] if output_mask[4] else (0,)),
     )
 
 
@@ -92,14 +92,20 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tens
 
 
 def _backward(ctx: Any, grad: Tensor | None, _: Tensor | None) -> tuple[Tensor | None, ...]:
+    check_first_derivative("feed_forward")
     if grad is None:
         return (None,) * 8
     x, w1, w2, hidden, seed = ctx.saved_tensors
-    wanted = list(ctx.needs_input_grad[:5])
+    output_mask = list(ctx.needs_input_grad[:5])
     grads = library.feed_forward_backward(
-        grad, x, w1, w2, hidden, ctx.activation, ctx.dropout_p, seed, wanted
+        grad, x, w1, w2, hidden, ctx.activation, ctx.dropout_p, seed, output_mask
     )
-    return (*(g if want else None for g, want in zip(grads, wanted, strict=True)), None, None, None)
+    return (
+        *(g if want else None for g, want in zip(grads, output_mask, strict=True)),
+        None,
+        None,
+        None,
+    )
 
 
 torch.library.register_autograd(

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pytransformer.ops.native import library
+from pytransformer.ops.native import check_first_derivative, library, register_fake
 from pytransformer.precision import compute_dtype
 
 
@@ -34,12 +34,12 @@ def statistics_like(x: Tensor) -> Tensor:
     return x.new_empty(x[..., 0].numel(), dtype=compute_dtype(x.dtype))
 
 
-@torch.library.register_fake("pytransformer::layer_norm")
+@register_fake("layer_norm")
 def _fake(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
     return x.new_empty(x.shape), statistics_like(x), statistics_like(x)
 
 
-@torch.library.register_fake("pytransformer::layer_norm_backward")
+@register_fake("layer_norm_backward")
 def _backward_fake(
     grad: Tensor, x: Tensor, weight: Tensor, mean: Tensor, rstd: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -55,6 +55,7 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]
 
 
 def _backward(ctx: Any, grad: Tensor | None, *_: Tensor | None) -> tuple[Tensor | None, ...]:
+    check_first_derivative("layer_norm")
     if grad is None:
         return None, None, None, None
     return (*library.layer_norm_backward(grad, *ctx.saved_tensors), None)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pytransformer.ops.native import library
+from pytransformer.ops.native import check_first_derivative, library, register_fake
 from pytransformer.precision import autocast
 
 Gradients = tuple[Tensor | None, ...]
@@ -21,7 +21,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
             first cast to the autocast dtype.
         weight: ``[out, in]``, of the type of ``x``, or float32 beside bfloat16 rows: its elements
             are then rounded to bfloat16, and its gradient is float32.
-        bias: ``[out]``, likewise; not rounded.
+        bias: ``[out]``, of the type of ``weight``; not rounded.
 
     Returns:
         ``[..., out]``, of the type of ``x``; accumulated in float32 (float64 for float64 rows).
@@ -32,33 +32,33 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return library.linear(autocast(x), weight, bias)
 
 
-@torch.library.register_fake("pytransformer::linear")
+@register_fake("linear")
 def _fake(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return x.new_empty(*x.shape[:-1], weight.shape[0])
 
 
-@torch.library.register_fake("pytransformer::linear_backward")
+@register_fake("linear_backward")
 def _backward_fake(
-    grad: Tensor, x: Tensor, weight: Tensor, wanted: list[bool]
+    grad: Tensor, x: Tensor, weight: Tensor, output_mask: list[bool]
 ) -> tuple[Tensor, Tensor, Tensor]:
     return (
-        x.new_empty(x.shape if wanted[0] else (0,)),
-        weight.new_empty(weight.shape if wanted[1] else (0,)),
-        weight.new_empty(weight.shape[:1] if wanted[2] else (0,)),
+        x.new_empty(x.shape if output_mask[0] else (0,)),
+        weight.new_empty(weight.shape if output_mask[1] else (0,)),
+        weight.new_empty(weight.shape[:1] if output_mask[2] else (0,)),
     )
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    x, weight, bias = inputs
+    x, weight, _ = inputs
     ctx.save_for_backward(x, weight)
-    ctx.bias_dtype = None if bias is None else bias.dtype
 
 
 def _backward(ctx: Any, grad: Tensor) -> Gradients:
+    check_first_derivative("linear")
     x, weight = ctx.saved_tensors
-    wanted = list(ctx.needs_input_grad)
-    grads = library.linear_backward(grad, x, weight, wanted)
-    return tuple(g if want else None for g, want in zip(grads, wanted, strict=True))
+    output_mask = list(ctx.needs_input_grad)
+    grads = library.linear_backward(grad, x, weight, output_mask)
+    return tuple(g if want else None for g, want in zip(grads, output_mask, strict=True))
 
 
 torch.library.register_autograd("pytransformer::linear", _backward, setup_context=_setup_context)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pytransformer.ops.native import library
+from pytransformer.ops.native import check_first_derivative, library, register_fake
 from pytransformer.precision import autocast, compute_dtype
 
 
@@ -57,7 +57,7 @@ def _gradients_like(
     )
 
 
-@torch.library.register_fake("pytransformer::linear_cross_entropy")
+@register_fake("linear_cross_entropy")
 def _fake(
     x: Tensor,
     weight: Tensor,
@@ -75,7 +75,7 @@ def _fake(
     return loss, x.new_empty((0,)), weight.new_empty((0,)), weight.new_empty((0,))
 
 
-@torch.library.register_fake("pytransformer::linear_cross_entropy_backward")
+@register_fake("linear_cross_entropy_backward")
 def _backward_fake(
     grad: Tensor,
     x: Tensor,
@@ -101,6 +101,7 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]
 
 
 def _backward(ctx: Any, grad: Tensor | None, *_: Tensor | None) -> tuple[Tensor | None, ...]:
+    check_first_derivative("linear_cross_entropy")
     if grad is None:
         return (None,) * 8
     if ctx.reduction == "none":

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import torch
+from torch import Tensor
 
 from pytransformer.built_for import same_release
 
@@ -24,5 +29,53 @@ if not same_release(_BUILT_FOR, torch.__version__):
 
 import pytransformer._C  # noqa: F401 (registers the ops)
 
+Fake = TypeVar("Fake", bound=Callable[..., Any])
+
 library = torch.ops.pytransformer
 """The registered ops, as schemas in csrc/bindings/library.cpp name them."""
+
+
+def register_fake(op: str) -> Callable[[Fake], Fake]:
+    """What ``op`` gives for tensors without data: the decorated function says it.
+
+    A tensor on the meta device decides that this function is called, wherever the others are: it
+    would give memory that nobody has written to, if they were not checked to be there too.
+    """
+    names = [argument.name for argument in getattr(library, op).default._schema.arguments]
+
+    def register(fake: Fake) -> Fake:
+        @torch.library.register_fake(f"pytransformer::{op}")
+        @functools.wraps(fake)
+        def checked(*arguments: Any) -> Any:
+            _check_same_device(op, names, arguments)
+            return fake(*arguments)
+
+        return fake
+
+    return register
+
+
+def _check_same_device(op: str, names: list[str], arguments: tuple[Any, ...]) -> None:
+    first: tuple[str, torch.device] | None = None
+    for name, argument in zip(names, arguments, strict=False):
+        if not isinstance(argument, Tensor) or name == "seed":
+            continue
+        if first is None:
+            first = name, argument.device
+        elif argument.device != first[1]:
+            raise ValueError(
+                f"{op}: {name} is on {argument.device}, but {first[0]} is on {first[1]}"
+            )
+
+
+def check_first_derivative(op: str) -> None:
+    """For the start of every backward, whose own operations autograd does not record.
+
+    Raises:
+        RuntimeError: if it runs under ``create_graph=True``; second derivatives would be wrong.
+    """
+    if torch.is_grad_enabled():
+        raise RuntimeError(
+            f"{op}: second derivatives (create_graph=True) are not available; "
+            f"pytransformer.reference.{op} has them"
+        )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pytransformer.ops.native import library
+from pytransformer.ops.native import library, register_fake
 
 
 def sum_of_squares(tensors: Sequence[Tensor]) -> Tensor:
@@ -29,6 +29,6 @@ def sum_of_squares(tensors: Sequence[Tensor]) -> Tensor:
     return library.sum_of_squares([tensor.detach() for tensor in tensors])
 
 
-@torch.library.register_fake("pytransformer::sum_of_squares")
+@register_fake("sum_of_squares")
 def _fake(tensors: list[Tensor]) -> Tensor:
     return torch.empty((), dtype=torch.float64)

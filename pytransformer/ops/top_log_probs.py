@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pytransformer.ops.native import library
+from pytransformer.ops.native import library, register_fake
 
 
 def top_log_probs(logits: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -27,7 +27,7 @@ def top_log_probs(logits: Tensor, k: int) -> tuple[Tensor, Tensor]:
     return library.top_log_probs(logits.detach(), k)
 
 
-@torch.library.register_fake("pytransformer::top_log_probs")
+@register_fake("top_log_probs")
 def _fake(logits: Tensor, k: int) -> tuple[Tensor, Tensor]:
     shape = (logits.shape[0], k)
     return logits.new_empty(shape, dtype=torch.float32), logits.new_empty(shape, dtype=torch.int64)

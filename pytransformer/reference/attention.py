@@ -136,7 +136,7 @@ class _Rules:
         if self.causal:
             visible = visible & (key <= diagonal)
         if self.window is not None:
-            left, right = self.window
+            left, right = (min(bound, len_q + len_k) for bound in self.window)  # no overflow
             visible = visible & (key >= diagonal - left) & (key <= diagonal + right)
         added = torch.zeros_like(visible, dtype=q.dtype)
         if self.mask is not None:

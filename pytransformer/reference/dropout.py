@@ -65,8 +65,8 @@ def attention_keep(
 
 
 def apply_mask(x: Tensor, keep: Tensor, p: float) -> Tensor:
-    """Kept elements grow by ``1 / (1 - p)``, the others are zero whatever they hold."""
-    return torch.where(keep, x * (1.0 / (1.0 - p)), torch.zeros((), dtype=x.dtype, device=x.device))
+    """Kept elements grow by ``1 / (1 - p)``, the others are multiplied by 0, as torch does."""
+    return x * (keep.to(x.dtype) * (1.0 / (1.0 - p)))
 
 
 def resolve_seed(seed: int | Tensor | None) -> int:

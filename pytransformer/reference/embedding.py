@@ -46,6 +46,10 @@ def embedding(
             f"tokens lie between {int(tokens.min())} and {int(tokens.max())}; must be from 0 to "
             f"{weight.shape[0] - 1}"
         )
+    if padding_idx is not None and not 0 <= padding_idx < weight.shape[0]:
+        raise ValueError(
+            f"padding_idx = {padding_idx}: must be from 0 to {weight.shape[0] - 1}, or None"
+        )
     compute = compute_dtype(weight.dtype)
     rows = torch.nn.functional.embedding(tokens, weight.to(compute), padding_idx) * scale
     if positions is not None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import sys
 import threading
 from types import FrameType, TracebackType
 
@@ -40,7 +40,8 @@ class StopRequest:
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.signal = number
         self._restore()
-        print("\nStopping after this update; once more stops at once.", file=sys.stderr, flush=True)
+        # Not print: the signal may have come in the middle of one, which must not be entered twice.
+        os.write(2, b"\nStopping after this update; once more stops at once.\n")
 
     def _restore(self) -> None:
         for number, handler in self._previous.items():

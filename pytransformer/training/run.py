@@ -79,8 +79,7 @@ def train(config: TrainingConfig, *, resume: bool = False) -> Outcome:
 def _starting_point(output: Path, resume: bool) -> Path | None:
     """The checkpoint to go on from, None to begin."""
     if resume:
-        last = output / checkpoint.LAST
-        return last.resolve() if last.is_symlink() else None
+        return _last_checkpoint(output)
     if output.exists() and not output.is_dir():
         raise UserError(f"[training] output = {output} is a file; name a directory")
     if output.is_dir() and any(output.iterdir()):
@@ -89,6 +88,21 @@ def _starting_point(output: Path, resume: bool) -> Path | None:
             "or name another directory"
         )
     return None
+
+
+def _last_checkpoint(output: Path) -> Path | None:
+    """What ``last`` points to; None where a run began and saved nothing yet."""
+    last = output / checkpoint.LAST
+    if last.is_symlink():
+        return last.resolve()
+    present = {path.name for path in output.iterdir()} if output.is_dir() else set()
+    if present <= {"config.toml", "log.jsonl"}:
+        return None
+    raise UserError(
+        f"cannot resume {output}: it has no link `{checkpoint.LAST}` to a checkpoint, but holds "
+        f"{', '.join(sorted(present)[:3])}; if those are checkpoints, make the link (ln -s step-N "
+        f"{last}), otherwise name another [training] output"
+    )
 
 
 def _set_up_torch(config: TrainingConfig) -> None:
@@ -131,7 +145,10 @@ def _identity(config: TrainingConfig, dataset: ParallelDataset) -> dict[str, Any
         **model,
         "[data] batch_tokens": config.data.batch_tokens,
         "[training] seed": config.training.seed,
+        # Scores of different sentences or searches cannot be compared for the best.
         "[validation] metric": config.validation.metric,
+        "[validation] beam_size": config.validation.beam_size,
+        "[validation] max_sentences": config.validation.max_sentences,
         **data,
     }
 

@@ -124,7 +124,7 @@ class Trainer:
         self._write(
             "train",
             loss=made.loss,
-            rate=rate,
+            learning_rate=rate,
             grad_norm=made.grad_norm,
             tokens_per_second=round(made.tokens / seconds, 1),
         )

@@ -11,7 +11,7 @@ from torch import Tensor
 from tests.cases.call import Call
 from tests.cases.layout import arrange, generator, normal
 
-MaskKind = Literal["boolean", "additive", "infinite", "rows", "columns"]
+MaskKind = Literal["boolean", "additive", "infinite", "lowest", "rows", "columns"]
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,9 @@ class AttentionCase:
         dense: ``[batch, length, heads, head_dim]`` instead of packed rows.
         fused: q, k and v are slices of one tensor, as a fused projection gives them.
         layout: of q, k and v, when not fused; see ``tests.cases.layout``.
-        mask: what kind, if any. ``infinite`` is additive with -inf here and there; ``rows`` and
-            ``columns`` are boolean and hide whole queries or whole keys.
+        mask: what kind, if any. ``infinite`` is additive with -inf here and there; ``lowest`` has
+            the lowest finite number there and for every key of some queries, which hides nothing;
+            ``rows`` and ``columns`` are boolean and hide whole queries or whole keys.
         mask_dims: which of batch, heads, queries and keys the mask spans; it broadcasts over the
             others, and is given with fewer dimensions where leading ones are missing.
         poison: NaN and infinities in every key that nobody sees, and NaN in every query that sees
@@ -111,6 +112,10 @@ class AttentionCase:
         values = normal(shape, rng, dtype)
         if self.mask == "boolean":
             return values > 0
+        if self.mask == "lowest":
+            lowest = torch.finfo(dtype).min
+            whole = (torch.arange(shape[-2]) % 3 == 1)[:, None]
+            return values.masked_fill((values > 0.5) | whole, lowest)
         if self.mask == "infinite":
             return values.masked_fill(values > 0.5, float("-inf"))
         return values
@@ -194,6 +199,9 @@ CASES: tuple[AttentionCase, ...] = (
     AttentionCase("window, more keys", (4, 2), (17, 9), window=(2, 1)),
     AttentionCase("window, fewer keys", (17, 9), (4, 2), window=(2, 1)),
     _dense("window, dense, long", 1, 70, 300, heads=1, window=(40, 11)),
+    _self("window beyond all numbers", 20, 5, window=(2**63 - 1, 2**63 - 1)),
+    AttentionCase("window beyond, more keys", (4, 2), (17, 9), window=(2**63 - 1, 0)),
+    AttentionCase("window beyond, fewer keys", (17, 9), (4, 2), window=(2**63 - 1, 2**63 - 1)),
     # masks, spanning some dimensions and broadcasting over the others
     *(
         AttentionCase(f"{kind} mask {dims}", (3, 1, 8), (6, 9, 2), mask=kind, mask_dims=dims)
@@ -204,6 +212,8 @@ CASES: tuple[AttentionCase, ...] = (
     _dense("boolean mask, dense, causal", 2, 9, 9, mask="boolean", mask_dims="k", causal=True),
     AttentionCase("masked rows", (5, 9), (4, 9), mask="rows"),
     AttentionCase("masked rows, causal", (5, 9), (4, 9), mask="rows", causal=True),
+    AttentionCase("lowest mask", (5, 9), (4, 20), mask="lowest"),
+    _dense("lowest mask, long", 1, 40, 300, heads=2, mask="lowest", mask_dims="qk"),
     _dense("boolean mask, long", 1, 40, 300, heads=2, mask="boolean", mask_dims="qk"),
     # what hidden slots hold
     AttentionCase("poison, masked keys", (5, 9), (7, 20), mask="columns", poison=True),

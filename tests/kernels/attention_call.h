@@ -180,7 +180,8 @@ struct Row {
   std::vector<bool> seen;
   std::vector<double> p, keep;
   bool blind = true;
-  double lse = -std::numeric_limits<double>::infinity();  // base 2
+  double largest = -std::numeric_limits<double>::infinity();  // score, in units of log 2
+  double inverse_sum = 0;
   double size = 0;  // of the terms of its scores: rounding errors of log p are relative to it
 };
 
@@ -254,7 +255,8 @@ class AttentionCall {
     for (size_t j = 0; j < scores.size(); j++) {
       if (row.seen[j]) row.p[j] /= sum;
     }
-    row.lse = (top + std::log(sum)) / std::log(2.0);
+    row.largest = top / std::log(2.0);
+    row.inverse_sum = 1 / sum;
     return row;
   }
 

@@ -11,18 +11,19 @@ class Call : public AttentionCall {
   Call(const AttentionCase& c, Type type, uint64_t seed = 41)
       : AttentionCall(c, type, seed), out(type, c, c.queries), grad_out(type, c, c.queries),
         grad_q(type, c, c.queries), grad_k(type, c, c.keys), grad_v(type, c, c.keys),
-        lse(arithmetic_of(type), c.heads * q.rows()) {
+        statistics(arithmetic_of(type), 2 * c.heads * q.rows()) {
     grad_out.randomise(random());
   }
 
   void run(const Kernels& kernels) {
-    kernels.attention_forward({shape(), q.view(), k.view(), v.view(), out.view(), lse.data()});
+    kernels.attention_forward(
+        {shape(), q.view(), k.view(), v.view(), out.view(), statistics.data()});
   }
 
-  // With out and lse as the last forward left them.
+  // With out and statistics as the last forward left them.
   void run_backward(const Kernels& kernels) {
     kernels.attention_backward({shape(), q.view(), k.view(), v.view(), out.view(), grad_out.view(),
-                                lse.data(), grad_q.view(), grad_k.view(), grad_v.view()});
+                                statistics.data(), grad_q.view(), grad_k.view(), grad_v.view()});
   }
 
   int64_t statistic(int64_t b, int64_t h, int64_t i) const {
@@ -34,10 +35,10 @@ class Call : public AttentionCall {
   }
 
   Operand out, grad_out, grad_q, grad_k, grad_v;
-  Values lse;
+  Values statistics;
 };
 
-// Compares, then leaves the exact result in out and lse for backward.
+// Compares, then leaves the exact result in out and statistics for backward.
 void check_forward(Report& report, Call& call) {
   const AttentionCase& c = call.attention_case();
   const Type type = call.type(), own = arithmetic_of(type);
@@ -45,9 +46,12 @@ void check_forward(Report& report, Call& call) {
   call.for_each_row([&](int64_t b, int64_t h, int64_t i) {
     const Row row = call.row(b, h, i);
     const int64_t at = call.statistic(b, h, i);
-    report.compare("lse", at, call.lse[at], row.lse,
-                   tolerance(type, own, call.length(), 2 + 2 * row.size, 0));
-    call.lse.set(at, row.lse);
+    const int64_t sum_at = at + c.heads * call.q.rows();
+    const double allowed = tolerance(type, own, call.length(), 2 + 2 * row.size, 0);
+    report.compare("largest score", at, call.statistics[at], row.largest, allowed);
+    report.compare("inverse sum", sum_at, call.statistics[sum_at], row.inverse_sum, allowed);
+    call.statistics.set(at, row.largest);
+    call.statistics.set(sum_at, row.inverse_sum);
     for (int64_t d = 0; d < c.head_dim; d++) {
       Sum sum;
       for (size_t j = 0; j < row.p.size(); j++) {
@@ -170,7 +174,7 @@ void determinism(Report& report, const Kernels& kernels, Type type, bool causal)
   const auto same = [&](const Operand& a, const Operand& b) {
     return a.values().same_bits(b.values());
   };
-  report.require(same(one.out, three.out) && one.lse.same_bits(three.lse), "forward");
+  report.require(same(one.out, three.out) && one.statistics.same_bits(three.statistics), "forward");
   report.require(same(one.grad_q, three.grad_q) && same(one.grad_k, three.grad_k) &&
                      same(one.grad_v, three.grad_v),
                  "backward");

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -46,6 +47,16 @@ def test_passes_gradcheck() -> None:
         return ops.add_layer_norm(x, residual, weight, bias, **call.options)
 
     assert torch.autograd.gradcheck(run, leaves)
+
+
+def test_a_dropout_that_drops_nothing_has_gradients() -> None:
+    call = NormCase((5, 24)).build(torch.float32, residual=True)
+    never, hardly = (
+        evaluate(ops.add_layer_norm, replace(call, options=dict(dropout_p=p, seed=7)))
+        for p in (0.0, 1e-11)
+    )
+    for name, gradient in never.gradients.items():
+        assert_bit_equal(gradient, hardly.gradients[name], name)
 
 
 def test_dropout_follows_torchs_seed() -> None:

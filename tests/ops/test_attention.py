@@ -137,6 +137,23 @@ def test_follows_autocast() -> None:
     assert_bit_equal(result, ops.attention(**rounded.tensors, **rounded.options))
 
 
+def test_a_finite_number_of_a_wider_mask_hides_nothing() -> None:
+    q = torch.randn(1, 3, 1, 4)
+    mask = torch.full((3, 3), -1e300, dtype=torch.float64)
+    mask[1, 2] = float("-inf")
+    expected = torch.full((3, 3), 1 / 3)
+    expected[1] = torch.tensor([0.5, 0.5, 0.0])
+    torch.testing.assert_close(ops.attention_weights(q, q, mask=mask)[0, 0], expected)
+
+
+@pytest.mark.parametrize("lowest", [-1e9, torch.finfo(torch.float32).min])
+def test_gradients_survive_a_mask_that_dwarfs_the_scores(lowest: float) -> None:
+    q, k, v = (torch.randn(1, 5, 1, 4, requires_grad=True) for _ in range(3))
+    ops.attention(q, k, v, mask=torch.full((5, 5), lowest)).sum().backward()
+    assert v.grad is not None
+    torch.testing.assert_close(v.grad, torch.ones(1, 5, 1, 4))
+
+
 @native_only
 @pytest.mark.parametrize(
     ("change", "words"),
@@ -156,7 +173,10 @@ def test_follows_autocast() -> None:
         (dict(cu_seqlens_k=boundaries((7,))), ["cu_seqlens_k", "1|2", "2|3"]),
         (dict(max_seqlen_q=2), ["max_seqlen_q", "2", "4"]),
         (dict(max_seqlen_k=4), ["max_seqlen_k", "4", "5"]),
+        (dict(max_seqlen_q=-7), ["max_seqlen_q", "-7"]),
         (dict(window=(-1, 2)), ["window", "-1"]),
+        (dict(window=(1,)), ["window", "(1,)"]),
+        (dict(window=5), ["window", "5"]),
         (dict(mask=torch.ones(3, 2, 4, 5, dtype=torch.bool)), ["mask", "3", "2"]),
         (dict(mask=torch.ones(4, 6, dtype=torch.bool)), ["mask", "6", "5"]),
         (dict(mask=torch.ones(4, 5, dtype=torch.int64)), ["mask", "int64|Long"]),

@@ -45,6 +45,13 @@ def test_lies_in_the_longest_sequences_rectangle() -> None:
     assert bool((weights[1, :, 1:] == 0).all())
 
 
+def test_the_hidden_are_zero_beside_a_visible_nan() -> None:
+    q = torch.tensor([float("nan"), 1.0]).view(1, 2, 1, 1)
+    weights = ops.attention_weights(q, torch.ones(1, 2, 1, 1), causal=True)
+    assert bool(weights[0, 0, 0, 0].isnan()) and float(weights[0, 0, 0, 1]) == 0.0
+    torch.testing.assert_close(weights[0, 0, 1], torch.full((2,), 0.5))
+
+
 def _without_values(call: Call) -> Call:
     tensors = {name: call.tensors[name] for name in ("q", "k")}
     return Call(tensors, call.options, call.length, call.floor)

@@ -91,7 +91,9 @@ def test_threads_change_no_bit(dtype: torch.dtype) -> None:
         (dict(dtype=torch.float16), ["dtype", "Half"]),
         (dict(weight=torch.ones(11, 16).double(), dtype=torch.float32), ["weight", "Double"]),
         (dict(positions=torch.ones(5, 16).double()), ["positions", "Double"]),
+        (dict(positions=[[1.0]]), ["positions", "1.0"]),
         (dict(padding_idx=11), ["padding_idx", "11"]),
+        (dict(padding_idx=-1), ["padding_idx", "-1"]),
     ],
 )
 def test_bad_input_is_named(change: dict[str, Any], words: list[str]) -> None:

@@ -34,6 +34,13 @@ def test_passes_gradcheck(activation: str) -> None:
     assert torch.autograd.gradcheck(run, leaves)
 
 
+@pytest.mark.parametrize("x", [-3e38, -200.0, 200.0])
+def test_silu_of_large_numbers(x: float) -> None:
+    one, zero = torch.ones(1, 1), torch.zeros(1)
+    result = ops.feed_forward(torch.tensor([[x]]), one, zero, one, zero, "silu")
+    assert float(result) == max(x, 0.0)
+
+
 def test_dropout_follows_torchs_seed() -> None:
     call = FeedForwardCase((5, 8), 24).build(torch.float32)
     results = []

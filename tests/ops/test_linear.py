@@ -40,6 +40,21 @@ def test_follows_autocast() -> None:
     )
 
 
+def test_dimensions_of_no_width_keep_the_others() -> None:
+    assert ops.linear(torch.zeros(2, 3, 0), torch.zeros(5, 0)).shape == (2, 3, 5)
+    x = torch.randn(2, 5, 3, requires_grad=True)
+    ops.linear(x, torch.zeros(0, 3)).sum().backward()
+    assert x.grad is not None and torch.equal(x.grad, torch.zeros(2, 5, 3))
+
+
+@native_only
+def test_sums_over_a_million_terms_end() -> None:
+    count = 2**20
+    with threads(1):
+        out = ops.linear(torch.ones(1, count).expand(60, count), torch.ones(1, count))
+    assert torch.equal(out, torch.full((60, 1), float(count)))
+
+
 @native_only
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_threads_and_other_rows_change_no_bit(dtype: torch.dtype) -> None:

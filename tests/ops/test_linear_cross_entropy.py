@@ -40,6 +40,13 @@ def test_the_loss_is_float32_for_bfloat16_rows() -> None:
     assert ops.linear_cross_entropy(**call.tensors, **call.options).dtype == torch.float32
 
 
+def test_a_target_that_is_excluded_costs_infinity_with_smoothing() -> None:
+    bias = torch.tensor([float("-inf"), 0.0, 0.0])
+    x, weight, targets = torch.ones(1, 1), torch.zeros(3, 1), torch.tensor([0])
+    loss = ops.linear_cross_entropy(x, weight, targets, bias, label_smoothing=0.1)
+    assert float(loss) == float("inf")
+
+
 def test_an_incoming_gradient_scales_what_was_computed_ahead() -> None:
     call = CrossEntropyCase(9, 13).build(torch.float64)
     gradients = []

@@ -157,8 +157,8 @@ def _attention(make: Make) -> Iterator[Args]:
 def _attention_backward(make: Make) -> Iterator[Args]:
     for q, k, options in _attention_options():
         operands = [make(*q, 2, 6), make(*k, 2, 6), make(*k, 2, 6)]
-        out, lse = torch.ops.pytransformer.attention(*operands, *options)
-        yield make(*q, 2, 6), *operands, out, lse, *options
+        out, statistics = torch.ops.pytransformer.attention(*operands, *options)
+        yield make(*q, 2, 6), *operands, out, statistics, *options
 
 
 def _attention_weights(make: Make) -> Iterator[Args]:

@@ -50,7 +50,7 @@ def test_log_lines_say_what_happened(data: Path, tmp_path: Path) -> None:
     train(config(data, output, training__clip_norm=0.5))
     lines = read_log(output)
     assert [line["step"] for line in lines] == list(range(1, 13))
-    assert [line["rate"] for line in lines[:5]] == pytest.approx(
+    assert [line["learning_rate"] for line in lines[:5]] == pytest.approx(
         [0.0025, 0.005, 0.0075, 0.01, 0.01 * (4 / 5) ** 0.5]
     )
     for before, after in itertools.pairwise(lines):
@@ -153,6 +153,16 @@ def test_missing_data_leaves_no_output(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nowhere"):
         train(config(tmp_path / "nowhere", tmp_path / "run"))
     assert not (tmp_path / "run").exists()
+
+
+def test_resume_without_the_link_touches_nothing(data: Path, tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    train(config(data, output))
+    (output / "last").unlink()
+    log = (output / "log.jsonl").read_bytes()
+    with pytest.raises(UserError, match=r"no link `last`.*ln -s step-N"):
+        train(config(data, output), resume=True)
+    assert (output / "log.jsonl").read_bytes() == log
 
 
 def test_resume_without_a_checkpoint_begins(data: Path, tmp_path: Path) -> None:

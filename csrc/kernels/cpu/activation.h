@@ -14,8 +14,13 @@ PT_INLINE V exponential(V x) {
 
 template <class V>
 PT_INLINE V sigmoid(V x) {
-  const V one = V::broadcast(1);
-  return one / (one + exponential(V::zero() - x));
+  const V one = V::broadcast(1), opposite = V::zero() - x;
+  V e = exponential(opposite);
+  if constexpr (sizeof(typename V::Element) == 4) {
+    // Beyond this float32 overflows, in the middle of exp2 already.
+    e = V::select_less(V::broadcast(88.0f), opposite, V::broadcast(__builtin_inff()), e);
+  }
+  return one / (one + e);
 }
 
 // The normal distribution function. Lane by lane: libm's erf is accurate to the last bits, and the

@@ -1,4 +1,5 @@
-// Attention backward, without stored weights: they are computed again from lse.
+// Attention backward, without stored weights: they are computed again from the
+// statistics of forward.
 //
 // Parallel over (sequence, head); nothing is shared between tasks. With P the weights, d the
 // dropout multipliers, G = grad_out, delta[i] = G[i] . out[i]:
@@ -182,8 +183,9 @@ class Backward {
 
   PT_INLINE void one_row(const Head& head, int64_t query, int64_t key, int64_t from, int64_t to,
                          T* score, T* slope, const Work& w) const {
-    const T lse = static_cast<const T*>(args_.lse)[head.statistics + query];
-    const V shift = V::broadcast(lse < Score<T>::lowest() ? T(0) : lse);
+    const T* statistics = static_cast<const T*>(args_.statistics) + head.first_statistic + query;
+    const V shift = V::broadcast(statistics[0] < Score<T>::lowest() ? T(0) : statistics[0]);
+    const V inverse_sum = V::broadcast(statistics[shape_.heads * shape_.rows_q]);
     const V delta = V::broadcast(w.delta[query]);
     const V lowest = V::broadcast(Score<T>::lowest());
     const bool dropped = shape_.dropout.threshold > 0;
@@ -194,8 +196,8 @@ class Backward {
     }
     for (int64_t j = from; j < to; j += V::size) {
       const V s = V::load(score + j);
-      // Selected: a row whose lse is NaN must not reach what it does not see.
-      const V p = V::select_less(s, lowest, V::zero(), V::exp2(s - shift));
+      // Selected: a row whose statistics are NaN must not reach what it does not see.
+      const V p = V::select_less(s, lowest, V::zero(), V::exp2(s - shift) * inverse_sum);
       V dp = V::load(slope + j);
       V pd = p;
       if (dropped) {

@@ -168,12 +168,14 @@ class Forward {
   }
 
   void finish(const Head& head, int64_t first, int64_t count, const Block& block) const {
-    T* lse = static_cast<T*>(args_.lse) + head.statistics + first;
+    T* largest = static_cast<T*>(args_.statistics) + head.first_statistic + first;
+    T* inverse_sum = largest + shape_.heads * shape_.rows_q;
     for (int64_t i = 0; i < count; i++) {
       const T sum = block.sum[i];
       const bool blind = block.maximum[i] < Score<T>::lowest() && sum == T(0);
-      lse[i] = blind ? Score<T>::hidden() : block.maximum[i] + T(__builtin_log2(double(sum)));
-      const V factor = V::broadcast(blind ? T(0) : T(1) / sum);
+      largest[i] = block.maximum[i];
+      inverse_sum[i] = blind ? T(0) : T(1) / sum;
+      const V factor = V::broadcast(inverse_sum[i]);
       S* out = head.q<S>(args_.out, first + i);
       for (int64_t j = 0; j < depth_; j += V::size) {
         const V value = blind ? V::zero() : V::load(block.out + i * width_ + j) * factor;

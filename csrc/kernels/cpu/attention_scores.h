@@ -27,7 +27,7 @@ struct Head {
   int64_t sequence, head;
   int64_t queries, keys;        // lengths
   int64_t first_q, first_k;     // row of the first one among packed rows, 0 when dense
-  int64_t statistics;           // where its lse begins
+  int64_t first_statistic;      // where its rows of statistics[0] begin
 
   PT_INLINE Head(const AttentionShape& shape, int64_t b, int64_t h) : sequence(b), head(h) {
     const int32_t* q = shape.cu_seqlens_q;
@@ -36,7 +36,7 @@ struct Head {
     first_k = k != nullptr ? int64_t(k[b]) : 0;
     queries = q != nullptr ? int64_t(q[b + 1]) - first_q : shape.length_q;
     keys = k != nullptr ? int64_t(k[b + 1]) - first_k : shape.length_k;
-    statistics = h * shape.rows_q + (q != nullptr ? first_q : b * shape.length_q);
+    first_statistic = h * shape.rows_q + (q != nullptr ? first_q : b * shape.length_q);
   }
   template <class S>
   PT_INLINE S* q(const HeadRows& rows, int64_t i) const {
@@ -59,10 +59,7 @@ class Sight {
  public:
   PT_INLINE Sight(const Visibility& v, const Head& head)
       : offset_(head.keys - head.queries), keys_(head.keys), left_(v.window_left),
-        right_(v.causal ? 0 : v.window_right) {
-    // Causality is a window that ends on the diagonal; the narrower of the two bounds holds.
-    if (v.causal && v.window_right >= 0) right_ = least(0, v.window_right);
-  }
+        right_(v.causal ? 0 : v.window_right) {}
   PT_INLINE Range of(int64_t query) const { return of(query, query); }
   // The union for consecutive queries first..last.
   PT_INLINE Range of(int64_t first, int64_t last) const {
@@ -112,7 +109,9 @@ PT_INLINE void hide(const Visibility& v, const Head& head, const Sight& sight, i
   const T* mask = static_cast<const T*>(v.mask) + row;
   for (int64_t j = begin; j < end; j++) {
     const T x = mask[j * v.mask_key];
-    scores[j] = x == Score<T>::hidden() ? x : scores[j] + x * T(kLog2e);
+    // Only -infinity hides; the lowest finite numbers, which people use for it, must stay finite.
+    const T sum = scores[j] + x * T(kLog2e);
+    scores[j] = x == Score<T>::hidden() ? x : sum < Score<T>::lowest() ? Score<T>::lowest() : sum;
   }
 }
 

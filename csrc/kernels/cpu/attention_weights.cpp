@@ -60,15 +60,20 @@ class Weights {
     const T maximum = top.maximum();
     const bool blind = maximum < Score<T>::lowest();
     const V shift = V::broadcast(blind ? T(0) : maximum);
+    const V lowest = V::broadcast(Score<T>::lowest());
     V sum = V::zero();
     for (int64_t j = 0; j < n; j += V::size) {
       const V weight = V::exp2(V::load(scores + j) - shift);
       sum = sum + weight;
-      weight.store(scores + j);
+      // The sign marks the hidden: they are 0 also when the row's sum is NaN.
+      V::select_less(V::load(scores + j), lowest, V::broadcast(T(-1)), weight).store(scores + j);
     }
     const T total = sum.sum();
     const V factor = V::broadcast(total == T(0) ? T(0) : T(1) / total);
-    for (int64_t j = 0; j < n; j += V::size) (V::load(scores + j) * factor).store(scores + j);
+    for (int64_t j = 0; j < n; j += V::size) {
+      const V weight = V::load(scores + j);
+      V::select_less(weight, V::zero(), V::zero(), weight * factor).store(scores + j);
+    }
     if (dropped()) {
       dropout_multipliers(shape_.dropout, 0, n, uint32_t(query), stream_, 1, keep_);
     }

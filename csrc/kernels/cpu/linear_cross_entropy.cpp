@@ -154,7 +154,7 @@ class CrossEntropy {
     const T lse = top + T(__builtin_log(double(normaliser)));
     *loss = lse - chosen;
     // Without smoothing a logit of -infinity (an excluded class) must not reach the mean.
-    if (smoothing > 0) *loss += smoothing * (chosen - total.sum() / T(n));
+    if (smoothing > 0) *loss = (1 - smoothing) * *loss + smoothing * (lse - total.sum() / T(n));
     if (!gradients) return;
     const T weight = args_.row_weights != nullptr ? static_cast<const T*>(args_.row_weights)[row]
                                                   : T(args_.uniform_weight);

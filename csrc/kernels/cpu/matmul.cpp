@@ -1,10 +1,11 @@
 // Blocked matrix product: out = epilogue(a * b).
 //
 // b is packed into panels of Tile::kWidth columns, column slab by column slab so that the packed
-// copy stays within kSlabBytes. Rows of a go through in groups: a group meets kBlockDepth x
-// kBlockWidth blocks of b, which fit the second-level cache, and keeps its partial sums in a buffer
-// beside them; within the block one row tile of a (first-level cache) meets every panel. Parallel
-// over row groups; when the rows are too few for that, over panels, each thread packing its own.
+// copy stays within kSlabBytes, or one block of columns where k is very large. Rows of a go through
+// in groups: a group meets kBlockDepth x kBlockWidth blocks of b, which fit the second-level cache,
+// and keeps its partial sums in a buffer beside them; within the block one row tile of a
+// (first-level cache) meets every panel. Parallel over row groups; when the rows are too few for
+// that, over panels, each thread packing its own.
 //
 // Each element is one chain of multiply-adds over k in order (partial sums are stored and loaded
 // exactly), so neither the path taken nor the cut into tiles changes a bit.
@@ -96,8 +97,9 @@ class Product {
   int64_t rows_of(int64_t tile) const { return smaller(K::kRows, args_.m - tile * K::kRows); }
 
   void by_rows() const {
-    const int64_t most = round_up(kSlabBytes / int64_t(sizeof(T)) / (args_.k + 1), kBlockWidth);
-    const int64_t width = smaller(most, round_up(args_.n, K::kWidth));
+    const int64_t blocks = kSlabBytes / int64_t(sizeof(T)) / (args_.k + 1) / kBlockWidth;
+    const int64_t width =
+        smaller(blocks > 1 ? blocks * kBlockWidth : kBlockWidth, round_up(args_.n, K::kWidth));
     Scratch scratch;
     T* panels = scratch.take<T>(width * args_.k);
     for (int64_t col = 0; col < args_.n; col += width) {

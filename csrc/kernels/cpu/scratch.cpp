@@ -28,7 +28,8 @@ Block allocate(size_t size) {
 }
 
 // Blocks never move while something lies in them; when the stack is empty again, several blocks
-// are replaced by one of their total size, so that a steady workload uses one.
+// give way to one of their total size, so that a steady workload uses one. That one is allocated
+// by the next take: release runs in destructors and must not fail.
 class Stack {
  public:
   Mark mark() const { return {current_, used_}; }
@@ -40,7 +41,7 @@ class Stack {
       used_ = 0;
     }
     if (current_ == blocks_.size()) {
-      size_t next = kFirstBlock;
+      size_t next = blocks_.empty() ? wanted_ : kFirstBlock;
       while (next < size) next *= 2;
       blocks_.push_back(allocate(next));
       used_ = 0;
@@ -54,16 +55,16 @@ class Stack {
     current_ = mark.block;
     used_ = mark.used;
     if (current_ == 0 && used_ == 0 && blocks_.size() > 1) {
-      size_t total = 0;
-      for (const Block& block : blocks_) total += block.size;
+      wanted_ = 0;
+      for (const Block& block : blocks_) wanted_ += block.size;
       blocks_.clear();
-      blocks_.push_back(allocate(total));
     }
   }
 
  private:
   std::vector<Block> blocks_;
   size_t current_ = 0, used_ = 0;
+  size_t wanted_ = kFirstBlock;  // the size of the first block
 };
 
 thread_local Stack stack;
