@@ -20,7 +20,7 @@ py::dict build_information() {
 
 // Names, best first; the second of each pair says whether this machine runs it.
 py::list instruction_sets() {
-  pt::AvailableKernels tables[pt::kMostIsas];
+  pt::AvailableKernels tables[pt::kMaxIsas];
   const int count = pt::available_kernels(tables);
   py::list names;
   for (int i = 0; i < count; i++) {

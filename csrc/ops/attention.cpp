@@ -8,7 +8,7 @@ namespace pt::ops {
 
 namespace {
 
-constexpr int64_t kMostColumns = 256;
+constexpr int64_t kMaxHeadDim = 256;
 
 // The arguments that forward and backward, attention and weights have in common.
 struct Options {
@@ -54,8 +54,8 @@ class Call {
       PT_CHECK(v->size(length) == k.size(length), op, ": v has ", v->size(length),
                " rows, but k has ", k.size(length));
     }
-    PT_CHECK(q.size(-1) >= 1 && q.size(-1) <= kMostColumns, op, ": head_dim is ", q.size(-1),
-             "; it must be between 1 and ", kMostColumns);
+    PT_CHECK(q.size(-1) >= 1 && q.size(-1) <= kMaxHeadDim, op, ": head_dim is ", q.size(-1),
+             "; it must be between 1 and ", kMaxHeadDim);
     shape.type = type_of(q);
     shape.heads = q.size(-2);
     shape.head_dim = q.size(-1);

@@ -179,7 +179,7 @@ class Mask {
 struct Row {
   std::vector<bool> seen;
   std::vector<double> p, keep;
-  bool blind = true;
+  bool fully_masked = true;
   double largest = -std::numeric_limits<double>::infinity();  // score, in units of log 2
   double inverse_sum = 0;
   double size = 0;  // of the terms of its scores: rounding errors of log p are relative to it
@@ -243,7 +243,7 @@ class AttentionCall {
         score.add(mask.added(b, h, i, j));
         top = std::fmax(top, score.value);
         row.size = std::fmax(row.size, score.magnitude);
-        row.blind = false;
+        row.fully_masked = false;
       }
       scores.push_back(score.value);
     }
@@ -251,7 +251,7 @@ class AttentionCall {
       row.p.push_back(row.seen[j] ? std::exp(scores[j] - top) : 0);
       sum += row.p[j];
     }
-    if (row.blind) return row;
+    if (row.fully_masked) return row;
     for (size_t j = 0; j < scores.size(); j++) {
       if (row.seen[j]) row.p[j] /= sum;
     }
@@ -289,13 +289,13 @@ class AttentionCall {
       for (int64_t h = 0; h < case_.heads; h++) {
         std::vector<char> seen(size_t(case_.keys[b]), 0);
         for (int64_t i = 0; i < case_.queries[b]; i++) {
-          bool blind = true;
+          bool fully_masked = true;
           for (int64_t j = 0; j < case_.keys[b]; j++) {
             if (!visible(int64_t(b), h, i, j)) continue;
             seen[size_t(j)] = 1;
-            blind = false;
+            fully_masked = false;
           }
-          if (blind) q.set_row(int64_t(b), i, h, poisons[i % 3]);
+          if (fully_masked) q.set_row(int64_t(b), i, h, poisons[i % 3]);
         }
         for (int64_t j = 0; j < case_.keys[b]; j++) {
           if (seen[size_t(j)] != 0) continue;

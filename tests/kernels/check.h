@@ -61,7 +61,7 @@ class Report {
 // body(kernels) for every instruction set of this build that this machine runs.
 template <class Body>
 void for_each_isa(const Body& body) {
-  AvailableKernels tables[kMostIsas];
+  AvailableKernels tables[kMaxIsas];
   const int count = available_kernels(tables);
   for (int i = 0; i < count; i++) {
     if (tables[i].runs_here) {

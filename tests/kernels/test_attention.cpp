@@ -63,7 +63,8 @@ void check_forward(Report& report, Call& call) {
           tolerance(type, type, call.length(), (1 + row.size) * sum.magnitude, sum.value));
       call.out.set(b, i, h, d, sum.value);
     }
-    if (row.blind && c.poison == Poison::hidden) call.grad_out.set_row(b, i, h, std::nan(""));
+    if (row.fully_masked && c.poison == Poison::hidden)
+      call.grad_out.set_row(b, i, h, std::nan(""));
   });
 }
 

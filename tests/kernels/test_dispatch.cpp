@@ -41,7 +41,7 @@ void environment_decides(Report& report) {
 }
 
 void names_decide(Report& report) {
-  AvailableKernels tables[kMostIsas];
+  AvailableKernels tables[kMaxIsas];
   const int count = available_kernels(tables);
   for (int i = 0; i < count; i++) {
     const char* isa = tables[i].table->isa;

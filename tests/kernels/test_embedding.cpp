@@ -1,10 +1,8 @@
 // The embedding and its gradients against plain loops in float64.
-#include <omp.h>
-
 #include <utility>
 #include <vector>
 
-#include "check.h"
+#include "calls.h"
 #include "philox.h"
 #include "values.h"
 
@@ -179,19 +177,7 @@ std::vector<Case> cases(Type weight, Type out) {
 
 void determinism(Report& report, const Kernels& kernels, Type type) {
   const Case c{{100, 150, 7}, 37, type, type, true, false, 0.1};
-  report.begin(std::string(kernels.isa) + " threads, " + c.name());
-  const int before = omp_get_max_threads();
-  Call one(c), three(c);
-  omp_set_num_threads(1);
-  one.run(kernels);
-  one.run_backward(kernels);
-  omp_set_num_threads(3);
-  three.run(kernels);
-  three.run_backward(kernels);
-  omp_set_num_threads(before);
-  for (size_t i = 0; i < one.results().size(); i++) {
-    report.require(one.results()[i]->same_bits(*three.results()[i]), "1 and 3 threads differ");
-  }
+  check_threads<Call>(report, kernels, c);
 }
 
 }  // namespace
@@ -207,14 +193,7 @@ int main() {
   Report report;
   for_each_isa([&](const pt::Kernels& kernels) {
     for (const auto& [weight, out] : kPairs) {
-      for (const Case& c : cases(weight, out)) {
-        report.begin(std::string(kernels.isa) + " " + c.name());
-        Call call(c);
-        call.run(kernels);
-        call.check(report);
-        call.run_backward(kernels);
-        call.check_backward(report);
-      }
+      for (const Case& c : cases(weight, out)) check_case<Call>(report, kernels, c);
     }
     for (const Type type : kTypes) determinism(report, kernels, type);
   });

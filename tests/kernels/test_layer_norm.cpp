@@ -1,8 +1,6 @@
 // Layer norm, alone and after a residual addition with dropout, against plain loops in float64.
 // The gradient's oracle is the whole Jacobian of a row, not the kernel's formula.
-#include <omp.h>
-
-#include "check.h"
+#include "calls.h"
 #include "philox.h"
 #include "values.h"
 
@@ -254,19 +252,7 @@ std::vector<Case> cases(Type type) {
 void determinism(Report& report, const Kernels& kernels, Type type) {
   Case c{300, 45, type, type, true};
   c.dropout = 0.1;
-  report.begin(std::string(kernels.isa) + " threads, " + c.name());
-  const int before = omp_get_max_threads();
-  Call one(c), three(c);
-  omp_set_num_threads(1);
-  one.run(kernels);
-  one.run_backward(kernels);
-  omp_set_num_threads(3);
-  three.run(kernels);
-  three.run_backward(kernels);
-  omp_set_num_threads(before);
-  for (size_t i = 0; i < one.results().size(); i++) {
-    report.require(one.results()[i]->same_bits(*three.results()[i]), "1 and 3 threads differ");
-  }
+  check_threads<Call>(report, kernels, c);
 }
 
 }  // namespace
@@ -277,14 +263,7 @@ int main() {
   Report report;
   for_each_isa([&](const pt::Kernels& kernels) {
     for (const pt::Type type : kTypes) {
-      for (const Case& c : cases(type)) {
-        report.begin(std::string(kernels.isa) + " " + c.name());
-        Call call(c);
-        call.run(kernels);
-        call.check(report);
-        call.run_backward(kernels);
-        call.check_backward(report);
-      }
+      for (const Case& c : cases(type)) check_case<Call>(report, kernels, c);
       determinism(report, kernels, type);
     }
   });

@@ -48,7 +48,8 @@ def test_lies_in_the_longest_sequences_rectangle() -> None:
 def test_the_hidden_are_zero_beside_a_visible_nan() -> None:
     q = torch.tensor([float("nan"), 1.0]).view(1, 2, 1, 1)
     weights = ops.attention_weights(q, torch.ones(1, 2, 1, 1), causal=True)
-    assert bool(weights[0, 0, 0, 0].isnan()) and float(weights[0, 0, 0, 1]) == 0.0
+    assert bool(weights[0, 0, 0, 0].isnan())
+    assert float(weights[0, 0, 0, 1]) == 0.0
     torch.testing.assert_close(weights[0, 0, 1], torch.full((2,), 0.5))
 
 

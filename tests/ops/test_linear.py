@@ -44,7 +44,8 @@ def test_dimensions_of_no_width_keep_the_others() -> None:
     assert ops.linear(torch.zeros(2, 3, 0), torch.zeros(5, 0)).shape == (2, 3, 5)
     x = torch.randn(2, 5, 3, requires_grad=True)
     ops.linear(x, torch.zeros(0, 3)).sum().backward()
-    assert x.grad is not None and torch.equal(x.grad, torch.zeros(2, 5, 3))
+    assert x.grad is not None
+    assert torch.equal(x.grad, torch.zeros(2, 5, 3))
 
 
 @native_only

@@ -68,9 +68,10 @@ def test_backward_checks_what_it_is_given() -> None:
     with pytest.raises(ValueError, match=r"grad has shape \[3, 4\]; expected \[3, 5\]"):
         torch.ops.pytransformer.linear_backward(x, x, weight, [True] * 3)
     q = torch.ones(1, 3, 2, 4)
+    statistics = torch.ones(3)
     options = (None, None, -1, -1, False, -1, -1, None, 0.5, 0.0, None)
     with pytest.raises(ValueError, match=r"statistics has shape \[3\]; expected \[2, 2, 3\]"):
-        torch.ops.pytransformer.attention_backward(q, q, q, q, q, torch.ones(3), *options)
+        torch.ops.pytransformer.attention_backward(q, q, q, q, q, statistics, *options)
+    four, three = torch.ones(4), torch.ones(3)
     with pytest.raises(ValueError, match=r"mean has shape \[4\]; expected \[3\]"):
-        norm = torch.ops.pytransformer.layer_norm_backward
-        norm(x, x, torch.ones(4), torch.ones(4), torch.ones(3))
+        torch.ops.pytransformer.layer_norm_backward(x, x, four, four, three)

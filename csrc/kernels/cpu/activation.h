@@ -2,6 +2,7 @@
 #pragma once
 
 #include "../types.h"
+#include "arithmetic.h"
 #include "simd/vector.h"
 
 PT_ISA_BEGIN
@@ -9,7 +10,7 @@ namespace {
 
 template <class V>
 PT_INLINE V exponential(V x) {
-  return V::exp2(x * V::broadcast(typename V::Element(1.4426950408889634)));
+  return V::exp2(x * V::broadcast(typename V::Element(kLog2e)));
 }
 
 template <class V>
@@ -63,7 +64,7 @@ PT_INLINE V activate(Activation activation, V x) {
 // d activate(x) / dx. For relu `saved` may be the activated (and dropped) value instead of x: only
 // its sign counts.
 template <class V>
-PT_INLINE V activation_slope(Activation activation, V saved) {
+PT_INLINE V activation_derivative(Activation activation, V saved) {
   const V one = V::broadcast(1);
   switch (activation) {
     case Activation::relu:

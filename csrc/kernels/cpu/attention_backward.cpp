@@ -31,7 +31,7 @@ class Backward {
 
   explicit Backward(const AttentionBackwardArgs& args)
       : args_(args), shape_(args.shape), depth_(args.shape.head_dim),
-        width_(padded(depth_, K::kWidth)), may_hide_(may_hide(args.shape.visibility)) {}
+        width_(round_up(depth_, K::kWidth)), may_hide_(may_hide(args.shape.visibility)) {}
 
   void run() const {
     parallel_for(shape_.batch * shape_.heads, [&](int64_t task) {
@@ -44,7 +44,7 @@ class Backward {
     T *q, *grad, *grad_q, *delta;  // [queries, width] each, [queries]
     T *keys_t, *values_t;  // panels [kKeys][depth] transposed
     T *keys, *grad_k, *grad_v;  // [kKeys, width]
-    T *weights, *slopes;  // P d and dS: [kQueryBlock, kStride]
+    T *weights, *grad_scores;  // P d and dS: [kQueryBlock, kStride]
     T* keep;  // [kStride]
     uint8_t* visible;  // [kQueryBlock, kStride]
     bool queries_finite, finite;
@@ -54,12 +54,12 @@ class Backward {
     Scratch scratch;
     Work w = allocate(scratch, head.queries);
     load_queries(head, w);
-    const Sight sight(shape_.visibility, head);
+    const VisibleRange visible_range(shape_.visibility, head);
     for (int64_t key = 0; key < head.keys; key += kKeys) {
-      const int64_t keys = least(kKeys, head.keys - key);
+      const int64_t keys = min(kKeys, head.keys - key);
       load_keys(head, key, keys, w);
       for (int64_t query = 0; query < head.queries; query += kQueryBlock) {
-        block(head, sight, query, least(kQueryBlock, head.queries - query), key, keys, w);
+        block(head, visible_range, query, min(kQueryBlock, head.queries - query), key, keys, w);
       }
       store_keys(head, key, keys, w);
     }
@@ -81,7 +81,7 @@ class Backward {
     w.grad_k = scratch.take<T>(kKeys * width_);
     w.grad_v = scratch.take<T>(kKeys * width_);
     w.weights = scratch.take<T>(kQueryBlock * kStride);
-    w.slopes = scratch.take<T>(kQueryBlock * kStride);
+    w.grad_scores = scratch.take<T>(kQueryBlock * kStride);
     w.keep = scratch.take<T>(kStride + kWords);
     w.visible = scratch.take<uint8_t>(kQueryBlock * kStride);
     return w;
@@ -119,32 +119,32 @@ class Backward {
     w.finite = w.queries_finite && (!may_hide_ || all_finite(w.keys, keys * width_));
   }
 
-  void block(const Head& head, const Sight& sight, int64_t query, int64_t queries, int64_t key,
-             int64_t keys, const Work& w) const {
-    const Range seen = sight.of(query, query + queries - 1);
-    const int64_t from = most(0, seen.first - key) / K::kWidth * K::kWidth;
-    const int64_t to = least(keys, seen.end - key);
+  void block(const Head& head, const VisibleRange& visible_range, int64_t query, int64_t queries,
+             int64_t key, int64_t keys, const Work& w) const {
+    const Range seen = visible_range.of(query, query + queries - 1);
+    const int64_t from = max(0, seen.first - key) / K::kWidth * K::kWidth;
+    const int64_t to = min(keys, seen.end - key);
     if (from >= to) return;
     const int64_t step = even_tile<T>(queries);
     for (int64_t i = 0; i < queries; i += step) {
-      const int64_t rows = least(step, queries - i);
-      scores(head, sight, query, i, rows, key, from, to, w);
+      const int64_t rows = min(step, queries - i);
+      scores(head, visible_range, query, i, rows, key, from, to, w);
       T* out = w.grad_q + (query + i) * width_;
       const int64_t at = i * kStride + from;
       if (w.finite) {
-        add_products<T, false>(w.slopes + at, kStride, rows, to - from, w.keys + from * width_,
+        add_products<T, false>(w.grad_scores + at, kStride, rows, to - from, w.keys + from * width_,
                                width_, width_, out, width_);
       } else {
-        add_visible_products(w.slopes + at, w.visible + at, kStride, 1, rows, to - from,
+        add_visible_products(w.grad_scores + at, w.visible + at, kStride, 1, rows, to - from,
                              w.keys + from * width_, width_, width_, out, width_);
       }
     }
     const int64_t key_step = even_tile<T>(to - from);
     for (int64_t j = from; j < to; j += key_step) {
-      const int64_t rows = least(key_step, to - j);
+      const int64_t rows = min(key_step, to - j);
       by_columns(w.weights + j, w.visible + j, rows, queries, w.grad + query * width_,
                  w.grad_v + j * width_, w.finite);
-      by_columns(w.slopes + j, w.visible + j, rows, queries, w.q + query * width_,
+      by_columns(w.grad_scores + j, w.visible + j, rows, queries, w.q + query * width_,
                  w.grad_k + j * width_, w.finite);
     }
   }
@@ -159,25 +159,25 @@ class Backward {
   }
 
   // P d and dS for queries query + at .. against keys key + from .. key + to.
-  void scores(const Head& head, const Sight& sight, int64_t query, int64_t at, int64_t rows,
-              int64_t key, int64_t from, int64_t to, const Work& w) const {
+  void scores(const Head& head, const VisibleRange& visible_range, int64_t query, int64_t at,
+              int64_t rows, int64_t key, int64_t from, int64_t to, const Work& w) const {
     T* weights = w.weights + at * kStride;
-    T* slopes = w.slopes + at * kStride;
+    T* grad_scores = w.grad_scores + at * kStride;
     const int64_t row = (query + at) * width_;
     tile_scores(w.q + row, width_, rows, w.keys_t + from * depth_, depth_, to - from,
                 weights + from, kStride);
     tile_scores(w.grad + row, width_, rows, w.values_t + from * depth_, depth_, to - from,
-                slopes + from, kStride);
+                grad_scores + from, kStride);
     for (int64_t i = 0; i < rows; i++) {
       T* score = weights + i * kStride;
-      for (int64_t j = to; j < padded(to, V::size); j++) score[j] = Score<T>::hidden();
+      for (int64_t j = to; j < round_up(to, V::size); j++) score[j] = Score<T>::hidden();
       if (may_hide_) {
-        hide(shape_.visibility, head, sight, query + at + i, key, from, to, score);
+        hide(shape_.visibility, head, visible_range, query + at + i, key, from, to, score);
         if (!w.finite) {
           note_visible(score + from, to - from, w.visible + (at + i) * kStride + from);
         }
       }
-      one_row(head, query + at + i, key, from, to, score, slopes + i * kStride, w);
+      one_row(head, query + at + i, key, from, to, score, grad_scores + i * kStride, w);
     }
   }
 

@@ -26,22 +26,22 @@ class Forward {
 
   explicit Forward(const AttentionForwardArgs& args)
       : args_(args), shape_(args.shape), depth_(args.shape.head_dim),
-        width_(padded(depth_, K::kWidth)), may_hide_(may_hide(args.shape.visibility)) {}
+        width_(round_up(depth_, K::kWidth)), may_hide_(may_hide(args.shape.visibility)) {}
 
   void run() const {
     int64_t longest = shape_.length_q;
     if (shape_.cu_seqlens_q != nullptr) {
       longest = 0;
       for (int64_t b = 0; b < shape_.batch; b++) {
-        longest = most(longest, shape_.cu_seqlens_q[b + 1] - shape_.cu_seqlens_q[b]);
+        longest = max(longest, shape_.cu_seqlens_q[b + 1] - shape_.cu_seqlens_q[b]);
       }
     }
-    const int64_t blocks = (longest + kQueryBlock - 1) / kQueryBlock;
+    const int64_t blocks = pieces_of(longest, kQueryBlock);
     parallel_for(shape_.batch * shape_.heads * blocks, [&](int64_t task) {
       const int64_t block = task % blocks, h = task / blocks % shape_.heads;
       const Head head(shape_, task / blocks / shape_.heads, h);
       const int64_t first = block * kQueryBlock;
-      if (first < head.queries) query_block(head, first, least(kQueryBlock, head.queries - first));
+      if (first < head.queries) query_block(head, first, min(kQueryBlock, head.queries - first));
     });
   }
 
@@ -66,14 +66,14 @@ class Forward {
       block.maximum[i] = Score<T>::hidden();
       block.sum[i] = 0;
     }
-    const Sight sight(shape_.visibility, head);
-    const Range seen = sight.of(first, first + count - 1);
+    const VisibleRange visible_range(shape_.visibility, head);
+    const Range seen = visible_range.of(first, first + count - 1);
     for (int64_t key = seen.first / kKeyBlock * kKeyBlock; key < seen.end; key += kKeyBlock) {
-      const int64_t keys = least(kKeyBlock, head.keys - key);
+      const int64_t keys = min(kKeyBlock, head.keys - key);
       load_keys(head, key, keys, block);
       const int64_t step = even_tile<T>(count);
       for (int64_t i = 0; i < count; i += step) {
-        tile(head, sight, first, i, least(step, count - i), key, keys, block);
+        tile(head, visible_range, first, i, min(step, count - i), key, keys, block);
       }
     }
     finish(head, first, count, block);
@@ -102,20 +102,20 @@ class Forward {
   }
 
   // Queries first + at .. against keys key .. key + keys.
-  void tile(const Head& head, const Sight& sight, int64_t first, int64_t at, int64_t rows,
-            int64_t key, int64_t keys, const Block& block) const {
-    const Range seen = sight.of(first + at, first + at + rows - 1);
-    const int64_t from = most(0, seen.first - key) / K::kWidth * K::kWidth;
-    const int64_t to = least(keys, seen.end - key);
+  void tile(const Head& head, const VisibleRange& visible_range, int64_t first, int64_t at,
+            int64_t rows, int64_t key, int64_t keys, const Block& block) const {
+    const Range seen = visible_range.of(first + at, first + at + rows - 1);
+    const int64_t from = max(0, seen.first - key) / K::kWidth * K::kWidth;
+    const int64_t to = min(keys, seen.end - key);
     if (from >= to) return;
-    const int64_t end = padded(to, V::size);
+    const int64_t end = round_up(to, V::size);
     tile_scores(block.q + at * width_, width_, rows, block.keys + from * depth_, depth_, to - from,
                 block.scores + from, kScoreStride);
     for (int64_t i = 0; i < rows; i++) {
       T* scores = block.scores + i * kScoreStride;
       for (int64_t j = to; j < end; j++) scores[j] = Score<T>::hidden();
       if (may_hide_) {
-        hide(shape_.visibility, head, sight, first + at + i, key, from, to, scores);
+        hide(shape_.visibility, head, visible_range, first + at + i, key, from, to, scores);
         if (!block.finite) {
           note_visible(scores + from, to - from, block.visible + i * kScoreStride + from);
         }
@@ -172,13 +172,13 @@ class Forward {
     T* inverse_sum = largest + shape_.heads * shape_.rows_q;
     for (int64_t i = 0; i < count; i++) {
       const T sum = block.sum[i];
-      const bool blind = block.maximum[i] < Score<T>::lowest() && sum == T(0);
+      const bool fully_masked = block.maximum[i] < Score<T>::lowest() && sum == T(0);
       largest[i] = block.maximum[i];
-      inverse_sum[i] = blind ? T(0) : T(1) / sum;
+      inverse_sum[i] = fully_masked ? T(0) : T(1) / sum;
       const V factor = V::broadcast(inverse_sum[i]);
       S* out = head.q<S>(args_.out, first + i);
       for (int64_t j = 0; j < depth_; j += V::size) {
-        const V value = blind ? V::zero() : V::load(block.out + i * width_ + j) * factor;
+        const V value = fully_masked ? V::zero() : V::load(block.out + i * width_ + j) * factor;
         store_up_to(value, out + j, depth_ - j);
       }
     }

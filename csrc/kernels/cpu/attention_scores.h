@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../attention.h"
+#include "arithmetic.h"
 #include "pack.h"
 #include "philox.h"
 #include "tile.h"
@@ -13,14 +14,6 @@ namespace {
 // Keys are cut into blocks of this many from the start of each sequence: a constant, so that the
 // order of summation depends on the sequence alone. A multiple of every panel's width.
 constexpr int64_t kKeyBlock = 256;
-
-PT_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-PT_INLINE int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
-PT_INLINE int64_t padded(int64_t n, int64_t multiple) {
-  return (n + multiple - 1) / multiple * multiple;
-}
-
-constexpr double kLog2e = 1.4426950408889634074;
 
 // One head of one sequence.
 struct Head {
@@ -55,17 +48,17 @@ struct Range {
 };
 
 // The keys that causality and the window leave to a query: one range.
-class Sight {
+class VisibleRange {
  public:
-  PT_INLINE Sight(const Visibility& v, const Head& head)
+  PT_INLINE VisibleRange(const Visibility& v, const Head& head)
       : offset_(head.keys - head.queries), keys_(head.keys), left_(v.window_left),
         right_(v.causal ? 0 : v.window_right) {}
   PT_INLINE Range of(int64_t query) const { return of(query, query); }
   // The union for consecutive queries first..last.
   PT_INLINE Range of(int64_t first, int64_t last) const {
-    const int64_t begin = left_ < 0 ? 0 : most(0, first + offset_ - left_);
-    const int64_t end = right_ < 0 ? keys_ : least(keys_, last + offset_ + right_ + 1);
-    return {begin, most(begin, end)};
+    const int64_t begin = left_ < 0 ? 0 : max(0, first + offset_ - left_);
+    const int64_t end = right_ < 0 ? keys_ : min(keys_, last + offset_ + right_ + 1);
+    return {begin, max(begin, end)};
   }
 
  private:
@@ -89,11 +82,11 @@ struct Score {
 // Sets scores[j] for keys first_key + j, j in [from, to), to -infinity where the query may not see
 // the key, and adds an additive mask.
 template <class T>
-PT_INLINE void hide(const Visibility& v, const Head& head, const Sight& sight, int64_t query,
-                    int64_t first_key, int64_t from, int64_t to, T* scores) {
-  const Range seen = sight.of(query);
-  const int64_t begin = least(to, most(from, seen.first - first_key));
-  const int64_t end = most(begin, least(to, seen.end - first_key));
+PT_INLINE void hide(const Visibility& v, const Head& head, const VisibleRange& visible_range,
+                    int64_t query, int64_t first_key, int64_t from, int64_t to, T* scores) {
+  const Range seen = visible_range.of(query);
+  const int64_t begin = min(to, max(from, seen.first - first_key));
+  const int64_t end = max(begin, min(to, seen.end - first_key));
   for (int64_t j = from; j < begin; j++) scores[j] = Score<T>::hidden();
   for (int64_t j = end; j < to; j++) scores[j] = Score<T>::hidden();
   if (v.kind == MaskKind::none) return;
@@ -118,8 +111,8 @@ PT_INLINE void hide(const Visibility& v, const Head& head, const Sight& sight, i
 // A run of queries whose tiles are as even as can be: 24 rows go 12 + 12, not 14 + 10.
 template <class T>
 PT_INLINE int64_t even_tile(int64_t rows) {
-  const int64_t tiles = (rows + Tile<T>::kRows - 1) / Tile<T>::kRows;
-  return tiles == 0 ? 1 : (rows + tiles - 1) / tiles;
+  const int64_t tiles = pieces_of(rows, Tile<T>::kRows);
+  return tiles == 0 ? 1 : pieces_of(rows, tiles);
 }
 
 // scores[rows, columns] = q[rows, depth] * keys, keys packed in panels [depth][kWidth].
@@ -140,7 +133,7 @@ PT_INLINE void pack_keys(const S* keys, int64_t row_stride, int64_t count, int64
   using V = Vector<T>;
   for (int64_t j = 0; j < count; j += width) {
     T* panel = panels + j * depth;
-    copy_transposed(keys + j * row_stride, row_stride, least(width, count - j), depth, width, panel,
+    copy_transposed(keys + j * row_stride, row_stride, min(width, count - j), depth, width, panel,
                     width);
     if (factor == T(1)) continue;
     for (int64_t i = 0; i < depth * width; i += V::size) {

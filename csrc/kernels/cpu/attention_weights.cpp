@@ -22,11 +22,11 @@ class Weights {
   using K = Tile<T>;
 
   Weights(const AttentionShape& shape, const HeadRows& q, const HeadRows& k, const Head& head)
-      : shape_(shape), head_(head), sight_(shape.visibility, head), depth_(shape.head_dim),
-        width_(padded(depth_, K::kWidth)), stride_(padded(head.keys, K::kWidth) + 16),
+      : shape_(shape), head_(head), visible_range_(shape.visibility, head), depth_(shape.head_dim),
+        width_(round_up(depth_, K::kWidth)), stride_(round_up(head.keys, K::kWidth) + 16),
         stream_(uint32_t(head.sequence * shape.heads + head.head)) {
     q_ = scratch_.take<T>(K::kRows * width_);
-    keys_ = scratch_.take<T>(padded(head.keys, K::kWidth) * depth_);
+    keys_ = scratch_.take<T>(round_up(head.keys, K::kWidth) * depth_);
     scores_ = scratch_.take<T>(K::kRows * stride_);
     keep_ = scratch_.take<T>(stride_ + kWords);
     q_rows_ = q;
@@ -47,19 +47,19 @@ class Weights {
     for (int64_t i = 0; i < rows; i++) {
       T* scores = row(i);
       for (int64_t j = head_.keys; j < stride_; j++) scores[j] = Score<T>::hidden();
-      hide(shape_.visibility, head_, sight_, first + i, 0, 0, head_.keys, scores);
+      hide(shape_.visibility, head_, visible_range_, first + i, 0, 0, head_.keys, scores);
     }
   }
 
   // Row i of scores becomes weights before dropout; 0 throughout when nothing is visible.
-  void soften(int64_t i, int64_t query) const {
+  void softmax_row(int64_t i, int64_t query) const {
     T* scores = row(i);
-    const int64_t n = padded(head_.keys, V::size);
+    const int64_t n = round_up(head_.keys, V::size);
     V top = V::broadcast(Score<T>::hidden());
     for (int64_t j = 0; j < n; j += V::size) top = V::max(top, V::load(scores + j));
     const T maximum = top.maximum();
-    const bool blind = maximum < Score<T>::lowest();
-    const V shift = V::broadcast(blind ? T(0) : maximum);
+    const bool fully_masked = maximum < Score<T>::lowest();
+    const V shift = V::broadcast(fully_masked ? T(0) : maximum);
     const V lowest = V::broadcast(Score<T>::lowest());
     V sum = V::zero();
     for (int64_t j = 0; j < n; j += V::size) {
@@ -83,7 +83,7 @@ class Weights {
   Scratch scratch_;
   const AttentionShape& shape_;
   const Head& head_;
-  const Sight sight_;
+  const VisibleRange visible_range_;
   const int64_t depth_, width_, stride_;
   const uint32_t stream_;
   HeadRows q_rows_;
@@ -98,12 +98,12 @@ void forward_head(const AttentionWeightsForwardArgs& args, const Head& head) {
            (head.sequence * args.shape.heads + head.head) * args.max_q * args.max_k;
   const Weights<S> weights(args.shape, args.q, args.k, head);
   for (int64_t i = 0; i < args.max_q; i += Tile<T>::kRows) {
-    const int64_t rows = least(Tile<T>::kRows, head.queries - i);
+    const int64_t rows = min(Tile<T>::kRows, head.queries - i);
     if (rows > 0) weights.compute_scores(i, rows);
-    for (int64_t r = 0; r < least(Tile<T>::kRows, args.max_q - i); r++) {
+    for (int64_t r = 0; r < min(Tile<T>::kRows, args.max_q - i); r++) {
       S* to = out + (i + r) * args.max_k;
       const bool exists = r < rows;
-      if (exists) weights.soften(r, i + r);
+      if (exists) weights.softmax_row(r, i + r);
       for (int64_t j = 0; j < args.max_k; j += V::size) {
         V x = V::zero();
         if (exists && j < head.keys) {
@@ -124,7 +124,8 @@ class BackwardHead {
   using K = Tile<T>;
 
   BackwardHead(const AttentionWeightsBackwardArgs& args, const Head& head)
-      : args_(args), head_(head), depth_(args.shape.head_dim), width_(padded(depth_, K::kWidth)) {}
+      : args_(args), head_(head), depth_(args.shape.head_dim), width_(round_up(depth_, K::kWidth)) {
+  }
 
   void run() const {
     const Weights<S> weights(args_.shape, args_.q, args_.k, head_);
@@ -136,12 +137,12 @@ class BackwardHead {
     copy_rows(head_.k<S>(args_.k, 0), args_.k.row_stride, head_.keys, depth_, keys, width_, width_);
     for (int64_t j = 0; j < head_.keys * width_; j += V::size) V::zero().store(grad_k + j);
     for (int64_t i = 0; i < head_.queries; i += K::kRows) {
-      const int64_t rows = least(K::kRows, head_.queries - i);
+      const int64_t rows = min(K::kRows, head_.queries - i);
       weights.compute_scores(i, rows);
       for (int64_t r = 0; r < rows; r++) {
         note_visible(weights.row(r), head_.keys, visible + r * weights.stride());
-        weights.soften(r, i + r);
-        slopes(weights, r, i + r, visible + r * weights.stride());
+        weights.softmax_row(r, i + r);
+        grad_scores(weights, r, i + r, visible + r * weights.stride());
       }
       for (int64_t j = 0; j < rows * width_; j += V::size) V::zero().store(grad_q + j);
       const T* ds = weights.row(0);
@@ -161,7 +162,8 @@ class BackwardHead {
  private:
   // The row of weights P becomes dS = P (dP - sum of P dP), dP = the incoming gradient after
   // dropout, over the visible slots.
-  void slopes(const Weights<S>& weights, int64_t r, int64_t query, const uint8_t* visible) const {
+  void grad_scores(const Weights<S>& weights, int64_t r, int64_t query,
+                   const uint8_t* visible) const {
     const S* grad =
         static_cast<const S*>(args_.grad_weights) +
         ((head_.sequence * args_.shape.heads + head_.head) * args_.max_q + query) * args_.max_k;

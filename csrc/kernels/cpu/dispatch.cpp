@@ -20,7 +20,7 @@ namespace generic {
 extern const Kernels table;
 }
 
-int available_kernels(AvailableKernels (&tables)[kMostIsas]) {
+int available_kernels(AvailableKernels (&tables)[kMaxIsas]) {
   int count = 0;
 #ifdef PT_HAVE_X86
   const bool fma = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
@@ -38,7 +38,7 @@ namespace {
 std::atomic<const Kernels*> selected{nullptr};
 
 const Kernels* best() {
-  AvailableKernels tables[kMostIsas];
+  AvailableKernels tables[kMaxIsas];
   const int count = available_kernels(tables);
   for (int i = 0; i < count; i++) {
     if (tables[i].runs_here) return tables[i].table;
@@ -47,7 +47,7 @@ const Kernels* best() {
 }
 
 const Kernels* named(const std::string& isa) {
-  AvailableKernels tables[kMostIsas];
+  AvailableKernels tables[kMaxIsas];
   const int count = available_kernels(tables);
   std::string choices;
   for (int i = 0; i < count; i++) {

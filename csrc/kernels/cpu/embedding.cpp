@@ -3,6 +3,7 @@
 // one buffer and writes its gradient once. Positions likewise: parallel over positions.
 #include "../embedding.h"
 
+#include "arithmetic.h"
 #include "parallel.h"
 #include "philox.h"
 #include "scratch.h"
@@ -63,7 +64,7 @@ class Backward {
  public:
   using V = Vector<T>;
   explicit Backward(const EmbeddingBackwardArgs& args)
-      : args_(args), width_((args.columns + V::size - 1) / V::size * V::size) {}
+      : args_(args), width_(round_up(args.columns, V::size)) {}
 
   void run() const {
     if (args_.grad_weight != nullptr) tokens();
@@ -76,7 +77,7 @@ class Backward {
     int64_t* end = scratch.take<int64_t>(args_.vocabulary + 1);
     int64_t* order = scratch.take<int64_t>(args_.rows);
     sort_by_token(end, order);
-    const int64_t groups = (args_.vocabulary + kTokenGrain - 1) / kTokenGrain;
+    const int64_t groups = pieces_of(args_.vocabulary, kTokenGrain);
     parallel_for(groups, [&](int64_t group) {
       Scratch own;
       T* sum = own.take<T>(width_);

@@ -47,8 +47,8 @@ struct AvailableKernels {
   const Kernels* table;
   bool runs_here;
 };
-constexpr int kMostIsas = 3;
+constexpr int kMaxIsas = 3;
 // Returns how many; fills `tables`.
-int available_kernels(AvailableKernels (&tables)[kMostIsas]);
+int available_kernels(AvailableKernels (&tables)[kMaxIsas]);
 
 }  // namespace pt

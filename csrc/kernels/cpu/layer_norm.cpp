@@ -5,6 +5,7 @@
 // kRowChunk rows, each chunk into its own partial row, and adds the partial rows in order.
 #include "../layer_norm.h"
 
+#include "arithmetic.h"
 #include "parallel.h"
 #include "philox.h"
 #include "scratch.h"
@@ -111,10 +112,10 @@ class Backward {
   using T = Compute<S>;
   using V = Vector<T>;
   explicit Backward(const LayerNormBackwardArgs& args)
-      : args_(args), width_((args.columns + V::size - 1) / V::size * V::size) {}
+      : args_(args), width_(round_up(args.columns, V::size)) {}
 
   void run() const {
-    const int64_t chunks = (args_.rows + kRowChunk - 1) / kRowChunk;
+    const int64_t chunks = pieces_of(args_.rows, kRowChunk);
     Scratch scratch;
     T* partial = scratch.take<T>(chunks * 2 * width_);
     parallel_for(chunks, [&](int64_t chunk) {

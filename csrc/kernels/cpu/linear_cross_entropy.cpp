@@ -8,6 +8,7 @@
 #include "../rows.h"
 #include "matmul.h"
 #include "parallel.h"
+#include "row_softmax.h"
 #include "scratch.h"
 #include "simd/vector.h"
 
@@ -19,17 +20,17 @@ void linear_cross_entropy(const LinearCrossEntropyArgs& args);
 namespace {
 
 constexpr int64_t kChunkBytes = int64_t(12) << 20;
-constexpr int64_t kMostRows = 512;
-constexpr int64_t kFewestRows = 32;
+constexpr int64_t kMaxRows = 512;
+constexpr int64_t kMinRows = 32;
 
 template <class T>
 class CrossEntropy {
  public:
   using V = Vector<T>;
   explicit CrossEntropy(const LinearCrossEntropyArgs& args)
-      : args_(args), width_((args.vocabulary + V::size - 1) / V::size * V::size) {
+      : args_(args), width_(round_up(args.vocabulary, V::size)) {
     chunk_ = kChunkBytes / int64_t(sizeof(T)) / width_;
-    chunk_ = chunk_ > kMostRows ? kMostRows : chunk_ < kFewestRows ? kFewestRows : chunk_;
+    chunk_ = max(kMinRows, min(kMaxRows, chunk_));
   }
 
   void run() const {
@@ -68,7 +69,7 @@ class CrossEntropy {
   }
   void round_to(void* out, Type type, const T* sums, int64_t n) const {
     if (out == nullptr || type == own_type()) return;
-    parallel_ranges((n + V::size - 1) / V::size, 256, [&](int64_t first, int64_t last) {
+    parallel_ranges(pieces_of(n, V::size), 256, [&](int64_t first, int64_t last) {
       for (int64_t i = first * V::size; i < last * V::size; i += V::size) {
         store_typed(load_up_to<V>(sums + i, n - i), out, type, i, n - i);
       }
@@ -139,26 +140,15 @@ class CrossEntropy {
     const T chosen = z[target];
     V total = V::zero();
     for (int64_t j = 0; j < n; j += V::size) total = total + load_up_to<V>(z + j, n - j);
-    for (int64_t j = n; j < width_; j++) z[j] = -__builtin_inff();
-    V most = V::load(z);
-    for (int64_t j = V::size; j < n; j += V::size) most = V::max(most, V::load(z + j));
-    const T top = most.maximum();
-    const V log2e = V::broadcast(T(1.4426950408889634)), shift = V::broadcast(top);
-    V sum = V::zero();
-    for (int64_t j = 0; j < n; j += V::size) {
-      const V e = V::exp2((V::load(z + j) - shift) * log2e);
-      sum = sum + e;
-      e.store(z + j);
-    }
-    const T normaliser = sum.sum();
-    const T lse = top + T(__builtin_log(double(normaliser)));
+    const RowSoftmax<T> softmax(z, n, z);
+    const T lse = softmax.log_sum_exp();
     *loss = lse - chosen;
     // Without smoothing a logit of -infinity (an excluded class) must not reach the mean.
     if (smoothing > 0) *loss = (1 - smoothing) * *loss + smoothing * (lse - total.sum() / T(n));
     if (!gradients) return;
     const T weight = args_.row_weights != nullptr ? static_cast<const T*>(args_.row_weights)[row]
                                                   : T(args_.uniform_weight);
-    const V factor = V::broadcast(weight / normaliser);
+    const V factor = V::broadcast(weight / softmax.sum);
     const V offset = V::broadcast(-weight * smoothing / T(n));
     for (int64_t j = 0; j < n; j += V::size) {
       V::fma(V::load(z + j), factor, offset).store(z + j);

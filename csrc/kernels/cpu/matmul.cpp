@@ -12,6 +12,7 @@
 #include "matmul.h"
 
 #include "activation.h"
+#include "arithmetic.h"
 #include "pack.h"
 #include "parallel.h"
 #include "philox.h"
@@ -26,17 +27,12 @@ constexpr int64_t kBlockWidth = 256;
 constexpr int64_t kGroupTiles = 8;
 constexpr int64_t kSlabBytes = int64_t(4) << 20;
 
-PT_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-PT_INLINE int64_t round_up(int64_t n, int64_t multiple) {
-  return (n + multiple - 1) / multiple * multiple;
-}
-
 // The epilogue over finished sums[rows, cols] that belong at out[row, col].
 template <class T>
-class Finisher {
+class EpilogueWriter {
  public:
   using V = Vector<T>;
-  explicit Finisher(const MatmulArgs& args) : args_(args), epilogue_(args.epilogue) {}
+  explicit EpilogueWriter(const MatmulArgs& args) : args_(args), epilogue_(args.epilogue) {}
 
   void run(const T* sums, int64_t stride, int64_t row, int64_t rows, int64_t col,
            int64_t cols) const {
@@ -69,7 +65,7 @@ class Finisher {
   }
   PT_INLINE V backward(V x, int64_t at, int64_t left) const {
     const V saved = load_typed<V>(epilogue_.saved, args_.out_type, at, left);
-    return x * activation_slope(epilogue_.activation, saved);
+    return x * activation_derivative(epilogue_.activation, saved);
   }
 
   const MatmulArgs& args_;
@@ -81,7 +77,7 @@ class Product {
  public:
   using K = Tile<T>;
   explicit Product(const MatmulArgs& args)
-      : args_(args), finish_(args), tiles_((args.m + K::kRows - 1) / K::kRows) {}
+      : args_(args), finish_(args), tiles_(pieces_of(args.m, K::kRows)) {}
 
   void run() const {
     if (args_.m == 0 || args_.n == 0) return;
@@ -94,33 +90,33 @@ class Product {
   }
 
  private:
-  int64_t rows_of(int64_t tile) const { return smaller(K::kRows, args_.m - tile * K::kRows); }
+  int64_t rows_of(int64_t tile) const { return min(K::kRows, args_.m - tile * K::kRows); }
 
   void by_rows() const {
     const int64_t blocks = kSlabBytes / int64_t(sizeof(T)) / (args_.k + 1) / kBlockWidth;
     const int64_t width =
-        smaller(blocks > 1 ? blocks * kBlockWidth : kBlockWidth, round_up(args_.n, K::kWidth));
+        min(blocks > 1 ? blocks * kBlockWidth : kBlockWidth, round_up(args_.n, K::kWidth));
     Scratch scratch;
     T* panels = scratch.take<T>(width * args_.k);
     for (int64_t col = 0; col < args_.n; col += width) {
-      const int64_t cols = smaller(width, args_.n - col);
-      const int64_t count = (cols + K::kWidth - 1) / K::kWidth;
+      const int64_t cols = min(width, args_.n - col);
+      const int64_t count = pieces_of(cols, K::kWidth);
       parallel_ranges(count, 1, [&](int64_t first, int64_t last) {
         for (int64_t p = first; p < last; p++) {
           pack_panel(col + p * K::kWidth, panels + p * K::kWidth * args_.k);
         }
       });
-      const int64_t group = smaller(kGroupTiles, (tiles_ + thread_count() - 1) / thread_count());
-      parallel_for((tiles_ + group - 1) / group, [&](int64_t task) {
+      const int64_t group = min(kGroupTiles, pieces_of(tiles_, thread_count()));
+      parallel_for(pieces_of(tiles_, group), [&](int64_t task) {
         const int64_t first = task * group;
-        group_of_rows(first, smaller(tiles_, first + group), panels, col, cols);
+        group_of_rows(first, min(tiles_, first + group), panels, col, cols);
       });
     }
   }
 
   // Columns col.. of b as [k][kWidth], zero beyond the last column.
   void pack_panel(int64_t col, T* panel) const {
-    const int64_t cols = smaller(K::kWidth, args_.n - col);
+    const int64_t cols = min(K::kWidth, args_.n - col);
     pack_rows(args_.b, 0, col, args_.k, cols, panel, K::kWidth, K::kWidth);
   }
 
@@ -130,10 +126,10 @@ class Product {
     T* rows = scratch.take<T>(packed_tile_size());
     T* sums = scratch.take<T>((last - first) * K::kRows * kBlockWidth);
     for (int64_t jb = 0; jb < cols; jb += kBlockWidth) {
-      const int64_t width = smaller(kBlockWidth, cols - jb);
+      const int64_t width = min(kBlockWidth, cols - jb);
       // A product over no k at all is still finished: zero, then the epilogue.
       for (int64_t kb = 0; kb == 0 || kb < args_.k; kb += kBlockDepth) {
-        const int64_t depth = smaller(kBlockDepth, args_.k - kb);
+        const int64_t depth = min(kBlockDepth, args_.k - kb);
         for (int64_t tile = first; tile < last; tile++) {
           T* part = sums + (tile - first) * K::kRows * kBlockWidth;
           const bool continues = begin(kb, part, kBlockWidth, tile, col + jb, width);
@@ -185,7 +181,7 @@ class Product {
       pack_rows(args_.a, tile * K::kRows, kb, count, depth, rows, stride, depth);
       return stride;
     }
-    constexpr int64_t stride = (K::kRows + K::V::size - 1) / K::V::size * K::V::size;
+    constexpr int64_t stride = round_up(K::kRows, K::V::size);
     Matrix flipped = args_.a;
     flipped.row_stride = args_.a.col_stride;
     flipped.col_stride = args_.a.row_stride;
@@ -195,18 +191,18 @@ class Product {
 
   // Few rows: every thread takes panels, packs one block of a panel and meets all the rows.
   void by_panels() const {
-    const int64_t count = (args_.n + K::kWidth - 1) / K::kWidth;
+    const int64_t count = pieces_of(args_.n, K::kWidth);
     parallel_for(count, [&](int64_t panel) { panel_of_columns(panel * K::kWidth); });
   }
 
   void panel_of_columns(int64_t col) const {
-    const int64_t cols = smaller(K::kWidth, args_.n - col);
+    const int64_t cols = min(K::kWidth, args_.n - col);
     Scratch scratch;
     T* rows = scratch.take<T>(packed_tile_size());
     T* panel = scratch.take<T>(kBlockDepth * K::kWidth);
     T* sums = scratch.take<T>(tiles_ * K::kRows * K::kWidth);
     for (int64_t kb = 0; kb == 0 || kb < args_.k; kb += kBlockDepth) {
-      const int64_t depth = smaller(kBlockDepth, args_.k - kb);
+      const int64_t depth = min(kBlockDepth, args_.k - kb);
       pack_rows(args_.b, kb, col, depth, cols, panel, K::kWidth, K::kWidth);
       for (int64_t tile = 0; tile < tiles_; tile++) {
         T* part = sums + tile * K::kRows * K::kWidth;
@@ -236,7 +232,7 @@ class Product {
   }
 
   const MatmulArgs& args_;
-  const Finisher<T> finish_;
+  const EpilogueWriter<T> finish_;
   const int64_t tiles_;
 };
 

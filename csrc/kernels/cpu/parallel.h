@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "arithmetic.h"
 #include "isa.h"
 #include "scratch.h"
 
@@ -40,8 +41,8 @@ PT_INLINE void parallel_for(int64_t tasks, const Body& body) {
 template <class Body>
 PT_INLINE void parallel_ranges(int64_t count, int64_t grain, const Body& body) {
   if (count <= 0) return;
-  const int64_t limit = (count + grain - 1) / grain;
-  const int64_t pieces = limit < thread_count() ? limit : thread_count();
+  const int64_t limit = pieces_of(count, grain);
+  const int64_t pieces = min(limit, thread_count());
   parallel_for(pieces,
                [&](int64_t piece) { body(count * piece / pieces, count * (piece + 1) / pieces); });
 }

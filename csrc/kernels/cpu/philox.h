@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../types.h"
+#include "arithmetic.h"
 #include "simd/vector.h"
 
 PT_ISA_BEGIN
@@ -56,7 +57,7 @@ PT_INLINE void dropout_multipliers(const Dropout& dropout, int64_t first, int64_
   }
 }
 
-PT_INLINE int64_t dropout_capacity(int64_t n) { return (n + kWords - 1) / kWords * kWords; }
+PT_INLINE int64_t dropout_capacity(int64_t n) { return round_up(n, kWords); }
 
 }  // namespace
 PT_ISA_END

@@ -4,6 +4,7 @@
 #include "activation.h"
 #include "parallel.h"
 #include "philox.h"
+#include "row_softmax.h"
 #include "scratch.h"
 
 PT_ISA_BEGIN
@@ -22,8 +23,8 @@ constexpr int64_t kSquareChunk = 4096;
 template <class T>
 void column_sums_as(const ColumnSumsArgs& args) {
   using V = Vector<T>;
-  const int64_t chunks = (args.m + kRowChunk - 1) / kRowChunk;
-  const int64_t stride = (args.n + V::size - 1) / V::size * V::size;
+  const int64_t chunks = pieces_of(args.m, kRowChunk);
+  const int64_t stride = round_up(args.n, V::size);
   Scratch scratch;
   T* partial = scratch.take<T>(chunks * stride);
   parallel_for(chunks, [&](int64_t chunk) {
@@ -95,8 +96,7 @@ void best_columns(const T* row, int64_t columns, int64_t k, T* values, int64_t* 
 template <class T>
 void top_log_probs_as(const TopLogProbsArgs& args) {
   using V = Vector<T>;
-  constexpr T kLog2e = T(1.4426950408889634);
-  const int64_t width = (args.columns + V::size - 1) / V::size * V::size;
+  const int64_t width = round_up(args.columns, V::size);
   parallel_ranges(args.rows, 1, [&](int64_t first, int64_t last) {
     Scratch scratch;
     T* row = scratch.take<T>(width);
@@ -105,15 +105,7 @@ void top_log_probs_as(const TopLogProbsArgs& args) {
         load_typed<V>(args.logits, args.type, i * args.row_stride + j, args.columns - j)
             .store(row + j);
       }
-      for (int64_t j = args.columns; j < width; j++) row[j] = -__builtin_inff();
-      V most = V::load(row);
-      for (int64_t j = V::size; j < width; j += V::size) most = V::max(most, V::load(row + j));
-      const T top = most.maximum();
-      V sum = V::zero();
-      for (int64_t j = 0; j < width; j += V::size) {
-        sum = sum + V::exp2((V::load(row + j) - V::broadcast(top)) * V::broadcast(kLog2e));
-      }
-      const T lse = top + T(__builtin_log(double(sum.sum())));
+      const T lse = RowSoftmax<T>(row, args.columns, nullptr).log_sum_exp();
       T* values = static_cast<T*>(args.values) + i * args.k;
       best_columns(row, args.columns, args.k, values, args.indices + i * args.k);
       for (int64_t j = 0; j < args.k; j++) values[j] -= lse;
@@ -140,7 +132,7 @@ void activation_forward(const ActivationArgs& args) {
 }
 
 void sum_of_squares(const SumOfSquaresArgs& args) {
-  const int64_t chunks = (args.n + kSquareChunk - 1) / kSquareChunk;
+  const int64_t chunks = pieces_of(args.n, kSquareChunk);
   Scratch scratch;
   double* partial = scratch.take<double>(chunks);
   parallel_ranges(chunks, 8, [&](int64_t first, int64_t last) {
