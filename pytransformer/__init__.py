@@ -11,19 +11,26 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytransformer.version import __version__
 
-try:
+
+def _is_the_command() -> bool:
+    """Whether this process is ``pytransformer`` or ``python -m pytransformer``."""
+    # What comes before the arguments; with -m, sys.argv does not tell the name of the module yet.
+    program = sys.orig_argv[-len(sys.argv) :][:1]
+    return [Path(name).name for name in program] == ["pytransformer"]
+
+
+# The command imports what it needs by itself, where it words errors and answers Ctrl-C: it also has
+# to start in a broken installation, to say what repairs it.
+if not _is_the_command():
     from pytransformer import ops, reference
     from pytransformer.config import TransformerConfig
     from pytransformer.model import Transformer
     from pytransformer.packed import Packed, pack
-except ImportError:
-    # One program has to start in a broken installation: the command that says what repairs it.
-    if sys.argv[1:2] != ["doctor"]:
-        raise
 
 if TYPE_CHECKING:
     from pytransformer.decoding import Translator

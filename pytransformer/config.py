@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,6 +18,13 @@ _PRESETS: dict[str, dict[str, Any]] = {
     "small": dict(d_model=256, ff=1024, heads=8, encoder_layers=3, decoder_layers=3, dropout=0.1),
     "base": dict(d_model=512, ff=2048, heads=8, encoder_layers=6, decoder_layers=6, dropout=0.1),
     "big": dict(d_model=1024, ff=4096, heads=16, encoder_layers=6, decoder_layers=6, dropout=0.3),
+}
+
+# What a field of this annotation may hold, and how to say so.
+_TYPES: dict[str, tuple[Any, str]] = {
+    "int": (int, "a whole number"),
+    "float": (int | float, "a number"),
+    "bool": (bool, "true or false"),
 }
 
 
@@ -59,6 +67,7 @@ class TransformerConfig:
     layer_norm_eps: float = 1e-5
 
     def __post_init__(self) -> None:
+        self._check_types()
         for name in ("vocab_size", "d_model", "heads", "ff", "max_length"):
             _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
         _require(self.vocab_size >= 2, "vocab_size", self.vocab_size, "at least 2")
@@ -67,7 +76,8 @@ class TransformerConfig:
         for name in ("dropout", "attention_dropout", "activation_dropout"):
             value = getattr(self, name)
             _require(0.0 <= value < 1.0, name, value, "at least 0 and less than 1")
-        _require(self.layer_norm_eps > 0, "layer_norm_eps", self.layer_norm_eps, "more than 0")
+        eps = self.layer_norm_eps
+        _require(0 < eps < math.inf, "layer_norm_eps", eps, "more than 0 and finite")
         if self.d_model % self.heads != 0:
             raise ValueError(f"d_model = {self.d_model} is not a multiple of heads = {self.heads}")
         _require(self.head_dim <= 256, "d_model / heads", self.head_dim, "at most 256")
@@ -77,6 +87,16 @@ class TransformerConfig:
         ):
             value = getattr(self, name)
             _require(value in choices, name, repr(value), "one of " + ", ".join(choices))
+
+    def _check_types(self) -> None:
+        """A value from somebody's JSON file may be anything."""
+        for field in dataclasses.fields(self):
+            if str(field.type) in _TYPES:
+                kind, rule = _TYPES[str(field.type)]
+                value = getattr(self, field.name)
+                # To Python a bool is an int, too.
+                fits = isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
+                _require(fits, field.name, repr(value), rule)
 
     @property
     def head_dim(self) -> int:

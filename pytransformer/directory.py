@@ -10,7 +10,9 @@ the same files with ``"model_type": "pytransformer"`` and our own parameter name
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +96,7 @@ def load_model(
     directory = Path(directory)
     _check_present(directory)
     files.verify_checksums(directory, _REMEDY)
-    values = files.read_json(directory / CONFIG)
+    values = files.read_json(directory / CONFIG, _REMEDY)
     config = _read_config(directory / CONFIG, values)
     tokenizer = Tokenizer.load(directory)
     if tokenizer.vocab_size != config.vocab_size:
@@ -110,6 +112,23 @@ def load_model(
     state = _fit(directory / WEIGHTS, tensors, model.state_dict(), own)
     model.load_state_dict(state)
     return model.eval(), tokenizer
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write a safetensors file.
+
+    Raises:
+        WriteError: if the system refuses (a full disk).
+    """
+    try:
+        contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
+        save_file(contiguous, path, metadata={"format": "pt"})
+    except safetensors.SafetensorError as error:
+        # The library reports the system's error as text only; a full disk must be told from it.
+        found = re.search(r"os error (\d+)", str(error))
+        number = int(found[1]) if found else None
+        reason = os.strerror(number) if number is not None else str(error)
+        raise files.WriteError(path, reason, number) from error
 
 
 def _check_replaceable(directory: Path) -> None:
@@ -151,14 +170,7 @@ def _read_config(path: Path, values: dict[str, Any]) -> TransformerConfig:
 
 def _write_weights(path: Path, tensors: dict[str, Tensor]) -> None:
     # The parts of one matrix share its memory, which a safetensors file cannot.
-    apart = {
-        name: tensor.clone(memory_format=torch.contiguous_format)
-        for name, tensor in tensors.items()
-    }
-    try:
-        save_file(apart, path, metadata={"format": "pt"})
-    except safetensors.SafetensorError as error:
-        raise files.WriteError(path, str(error)) from error
+    save_tensors(path, {name: tensor.clone() for name, tensor in tensors.items()})
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:

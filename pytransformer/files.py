@@ -12,6 +12,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -24,6 +25,8 @@ from pytransformer.errors import UserError
 
 CHECKSUMS = "checksums.json"
 
+# What `_beside` makes of a name: a process that was killed leaves such names behind.
+_UNFINISHED = re.compile(r"\..+\.[0-9a-f]{16}\.(tmp|old)")
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
@@ -33,11 +36,13 @@ class WriteError(UserError):
 
     Attributes:
         reason: what the system said.
+        errno: its number, as of an OSError.
     """
 
-    def __init__(self, path: Path, reason: str) -> None:
+    def __init__(self, path: Path, reason: str, errno: int | None) -> None:
         super().__init__(f"cannot write {path}: {reason}; what was there before is unchanged")
         self.reason = reason
+        self.errno = errno
 
 
 @contextlib.contextmanager
@@ -98,6 +103,27 @@ def atomic_directory(path: Path, *, replace: bool = False) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
+def atomic_link(path: Path, target: str) -> None:
+    """Let ``path`` be a link to ``target``, in one rename if it was another link before."""
+    temporary = _beside(path, ".tmp")
+    temporary.symlink_to(target)
+    temporary.replace(path)
+
+
+def remove_unfinished(directory: Path) -> None:
+    """Remove what processes left in ``directory`` that were killed while they wrote.
+
+    Nobody may be writing there meanwhile.
+    """
+    for path in list(directory.iterdir()):
+        if not _UNFINISHED.fullmatch(path.name):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 ``text`` to ``path`` atomically."""
     with atomic_file(path) as temporary:
@@ -106,11 +132,17 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: object) -> None:
     """Write ``value`` as readable JSON (UTF-8, two spaces, keys in the given order) atomically."""
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+    text = json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    # A file's name may hold bytes that are no UTF-8; as `\udcff` they are JSON and come back.
+    write_text(path, text.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path, remedy: str) -> dict[str, Any]:
     """Read a JSON object.
+
+    Args:
+        path: the file.
+        remedy: what the user can do, appended to the message.
 
     Raises:
         UserError: if the file is missing, is no JSON, or holds something else than an object.
@@ -118,13 +150,13 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read {path}: {_reason(error)}") from error
+        raise UserError(f"cannot read {path}: {_reason(error)}; {remedy}") from error
     except json.JSONDecodeError as error:
         raise UserError(
-            f"{path}, line {error.lineno}: not valid JSON ({error.msg}); the file is damaged"
+            f"{path}, line {error.lineno}: not valid JSON ({error.msg}); {remedy}"
         ) from error
     if not isinstance(value, dict):
-        raise UserError(f"{path} holds a JSON {type(value).__name__}; expected an object")
+        raise UserError(f"{path} holds a JSON {type(value).__name__}, expected an object; {remedy}")
     return value
 
 
@@ -152,7 +184,7 @@ def describe(path: Path) -> dict[str, Any]:
     return {"bytes": path.stat().st_size, "sha256": sha256(path)}
 
 
-def check(path: Path, expected: dict[str, Any], remedy: str, *, content: bool = True) -> None:
+def check(path: Path, expected: Any, remedy: str, *, content: bool = True) -> None:
     """Compare a file with what ``describe`` said of it.
 
     Args:
@@ -164,6 +196,8 @@ def check(path: Path, expected: dict[str, Any], remedy: str, *, content: bool = 
     Raises:
         UserError: naming the file and the difference.
     """
+    if not isinstance(expected, dict) or not {"bytes", "sha256"} <= expected.keys():
+        raise UserError(f"the listed size and checksum of {path} are damaged; {remedy}")
     if not path.is_file():
         raise UserError(f"{path} is missing; {remedy}")
     size = path.stat().st_size
@@ -187,9 +221,7 @@ def verify_checksums(directory: Path, remedy: str) -> None:
     listing = directory / CHECKSUMS
     if not listing.exists():
         return
-    for name, expected in read_json(listing).items():
-        if not isinstance(expected, dict) or not {"bytes", "sha256"} <= expected.keys():
-            raise UserError(f"{listing} has a damaged entry {name!r}; {remedy}")
+    for name, expected in read_json(listing, remedy).items():
         check(directory / name, expected, remedy)
 
 
@@ -249,9 +281,9 @@ def _wording_errors(path: Path) -> Iterator[None]:
         yield
     except WriteError as error:
         # It names a file under the temporary name, which means nothing to the user.
-        raise WriteError(path, error.reason) from error
+        raise WriteError(path, error.reason, error.errno) from error
     except OSError as error:
-        raise WriteError(path, _reason(error)) from error
+        raise WriteError(path, _reason(error), error.errno) from error
 
 
 def _reason(error: Exception) -> str:

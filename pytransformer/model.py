@@ -47,7 +47,12 @@ class Transformer(nn.Module):
 
         Returns:
             ``[rows, d_model]`` with the boundaries of ``src``.
+
+        Raises:
+            ValueError: if ``src`` is on another device than the model, or its rows do not fit.
+            TypeError: if ``src`` is no ``Packed``.
         """
+        self._check_packed("src", src)
         if src.values.is_floating_point():
             return self.encoder(self._check_rows(src))
         return self.encoder(self._embed(src, self.encoder_positions))
@@ -61,7 +66,13 @@ class Transformer(nn.Module):
 
         Returns:
             ``[rows, d_model]``; row ``i`` of a sentence has seen its tokens up to ``i``.
+
+        Raises:
+            ValueError: if ``tgt`` is on another device than the model, or its number of sentences
+                is another than that of ``memory``.
+            TypeError: if ``tgt`` is no ``Packed``.
         """
+        self._check_packed("tgt", tgt)
         if len(tgt) != len(memory):
             raise ValueError(f"tgt has {len(tgt)} sentences, memory has {len(memory)}")
         return self.decoder(self._embed(tgt, self.decoder_positions), memory)
@@ -84,7 +95,13 @@ class Transformer(nn.Module):
 
         Returns:
             A scalar, or ``[predicted tokens]`` for ``none``; at least float32.
+
+        Raises:
+            ValueError: as ``encode`` and ``decode``; or if ``tgt`` has no sentences, or one without
+                a token to predict, or boundaries that do not fit its rows.
+            TypeError: as ``encode`` and ``decode``.
         """
+        self._check_packed("tgt", tgt)
         inputs, targets = _shift(tgt)
         hidden = self.decode(inputs, self.encode(src)).values
         return ops.linear_cross_entropy(
@@ -171,6 +188,17 @@ class Transformer(nn.Module):
         """What rows travel in: the autocast dtype, or that of the parameters."""
         return autocast_dtype(self.embedding.device) or self.embedding.dtype
 
+    def _check_packed(self, name: str, packed: Packed) -> None:
+        if not isinstance(packed, Packed):
+            raise TypeError(f"{name} is {type(packed).__name__}; give a Packed, as pack() makes it")
+        device = self.embedding.device
+        for part, tensor in (("", packed.values), (".cu_seqlens", packed.cu_seqlens)):
+            if tensor.device != device:
+                raise ValueError(
+                    f"{name}{part} is on {tensor.device}, but the model is on {device}; move one "
+                    "of them with .to(device)"
+                )
+
     def _check_rows(self, src: Packed) -> Packed:
         if src.values.dim() != 2 or src.values.shape[1] != self.config.d_model:
             raise ValueError(
@@ -197,13 +225,9 @@ def _shift(tgt: Packed) -> tuple[Packed, Tensor]:
 
     Index arithmetic alone, so that a compiler sees shapes and no data-dependent sizes.
     """
+    if not torch.compiler.is_compiling():
+        _check_boundaries(tgt)
     batch = len(tgt)
-    if not torch.compiler.is_compiling() and batch and int(tgt.lengths.min()) < 2:
-        index = int(tgt.lengths.argmin())
-        raise ValueError(
-            f"tgt sentence {index} has {int(tgt.lengths[index])} tokens; it needs BOS and at "
-            "least one token to predict"
-        )
     predicted = tgt.values.shape[0] - batch
     device = tgt.values.device
     sentences = torch.arange(batch, device=device)
@@ -213,3 +237,21 @@ def _shift(tgt: Packed) -> tuple[Packed, Tensor]:
     lost = torch.arange(batch + 1, dtype=torch.int32, device=device)
     inputs = Packed(tgt.values[kept], tgt.cu_seqlens - lost, tgt.max_seqlen - 1)
     return inputs, tgt.values[kept + 1]
+
+
+def _check_boundaries(tgt: Packed) -> None:
+    if len(tgt) == 0:
+        raise ValueError("tgt has no sentences, so there is nothing to predict; give at least one")
+    first, last = int(tgt.cu_seqlens[0]), int(tgt.cu_seqlens[-1])
+    rows = tgt.values.shape[0]
+    if (first, last) != (0, rows):
+        raise ValueError(
+            f"tgt.cu_seqlens runs from {first} to {last}; with {rows} rows it must run from 0 to "
+            f"{rows}"
+        )
+    index = int(tgt.lengths.argmin())
+    if tgt.lengths[index] < 2:
+        raise ValueError(
+            f"tgt sentence {index} has {int(tgt.lengths[index])} tokens; it needs BOS and at "
+            "least one token to predict"
+        )

@@ -63,15 +63,21 @@ def pack(sequences: Sequence[Tensor]) -> Packed:
 
     Raises:
         ValueError: if there are no sequences, or if they disagree; the message names the index.
+        TypeError: if one is no tensor.
     """
     if len(sequences) == 0:
         raise ValueError("pack: sequences is empty; give at least one tensor")
     first = sequences[0]
     for index, sequence in enumerate(sequences):
+        if not isinstance(sequence, Tensor):
+            raise TypeError(
+                f"pack: sequences[{index}] is {type(sequence).__name__}; give a torch.Tensor"
+            )
         if sequence.dim() == 0 or sequence.shape[1:] != first.shape[1:]:
+            expected = ", ".join(["length", *map(str, first.shape[1:])])
             raise ValueError(
                 f"pack: sequences[{index}] has shape {tuple(sequence.shape)}; expected "
-                f"[length, {', '.join(map(str, first.shape[1:]))}] as in sequences[0]"
+                f"[{expected}] as in sequences[0]"
             )
         if sequence.dtype != first.dtype or sequence.device != first.device:
             raise ValueError(

@@ -140,6 +140,25 @@ def test_a_full_disk_leaves_the_old_directory_whole(tmp_path: Path) -> None:
     assert (path / "old").read_text() == "content"
 
 
+def test_a_link_is_replaced_by_another(tmp_path: Path) -> None:
+    for target in ("one", "two"):
+        files.atomic_link(tmp_path / "link", target)
+        assert (tmp_path / "link").readlink() == Path(target)
+    assert names(tmp_path) == ["link"]
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    left = [f".{name}.0123456789abcdef.{end}" for name in ("d", "a.b") for end in ("tmp", "old")]
+    for name in left:
+        (tmp_path / name / "nested").mkdir(parents=True)
+    (tmp_path / ".file.0123456789abcdef.tmp").touch()
+    (tmp_path / ".link.0123456789abcdef.tmp").symlink_to("mine")
+    for name in ("mine", ".mine.tmp", "mine.0123456789abcdef.tmp"):
+        (tmp_path / name).mkdir()
+    files.remove_unfinished(tmp_path)
+    assert names(tmp_path) == [".mine.tmp", "mine", "mine.0123456789abcdef.tmp"]
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
 def test_missing_permission_is_worded(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
@@ -148,9 +167,9 @@ def test_missing_permission_is_worded(tmp_path: Path) -> None:
 
 
 def test_json_goes_round(tmp_path: Path) -> None:
-    value = {"한국어": [1, 2.5, None], "ä": {"b": True}}
+    value = {"한국어": [1, 2.5, None], "ä": {"b": True}, "no UTF-8": os.fsdecode(b"\xff.en")}
     files.write_json(tmp_path / "value.json", value)
-    assert files.read_json(tmp_path / "value.json") == value
+    assert files.read_json(tmp_path / "value.json", "do this") == value
     assert "한국어" in (tmp_path / "value.json").read_text(encoding="utf-8")
 
 
@@ -159,7 +178,7 @@ def test_json_goes_round(tmp_path: Path) -> None:
     [
         (None, "cannot read .*: No such file"),
         (b'{"a":\n 1', "line 2: not valid JSON"),
-        (b"[1]", "holds a JSON list; expected an object"),
+        (b"[1]", "holds a JSON list, expected an object"),
         (b'{"a": "\xff"}', "cannot read"),
     ],
 )
@@ -167,8 +186,8 @@ def test_damaged_json_is_named(tmp_path: Path, content: bytes | None, message: s
     path = tmp_path / "value.json"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(UserError, match=message) as error:
-        files.read_json(path)
+    with pytest.raises(UserError, match=f"{message}.*; do this$") as error:
+        files.read_json(path, "do this")
     assert str(path) in str(error.value)
 
 
@@ -188,7 +207,7 @@ def test_checksums_tell_every_kind_of_damage(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="data is missing; do this"):
         files.verify_checksums(tmp_path, "do this")
     files.write_json(tmp_path / files.CHECKSUMS, {"data": 1})
-    with pytest.raises(UserError, match="damaged entry 'data'"):
+    with pytest.raises(UserError, match=r"listed size and checksum of .*data are damaged; do"):
         files.verify_checksums(tmp_path, "do this")
     (tmp_path / files.CHECKSUMS).unlink()
     files.verify_checksums(tmp_path, "do this")

@@ -99,6 +99,35 @@ def test_a_sentence_without_a_token_to_predict_is_refused() -> None:
         small_model().loss(SRC, pack([torch.tensor([PAD, 0]), torch.tensor([PAD]), TGT.values]))
 
 
+@pytest.mark.parametrize(
+    ("boundaries", "message"),
+    [
+        ([0, 6, 13, 99], "runs from 0 to 99; with 15 rows"),
+        ([0, 6, 10, 13], "runs from 0 to 13; with 15 rows"),
+        ([-2, 6, 10, 15], "runs from -2 to 15"),
+        ([0], "tgt has no sentences"),
+    ],
+)
+def test_boundaries_that_do_not_fit_the_rows_are_refused(
+    boundaries: list[int], message: str
+) -> None:
+    tgt = Packed(TGT.values, torch.tensor(boundaries, dtype=torch.int32), TGT.max_seqlen)
+    with pytest.raises(ValueError, match=message):
+        small_model().loss(SRC, tgt)
+
+
+def test_what_is_elsewhere_or_not_packed_is_refused() -> None:
+    model = small_model()
+    with pytest.raises(ValueError, match="src is on meta, but the model is on cpu"):
+        model.loss(SRC.to("meta"), TGT)
+    with pytest.raises(ValueError, match="tgt is on meta, but the model is on cpu"):
+        model.decode(TGT.to("meta"), model.encode(SRC))
+    with pytest.raises(ValueError, match=r"src\.cu_seqlens is on meta"):
+        model.encode(Packed(SRC.values, SRC.cu_seqlens.to("meta"), SRC.max_seqlen))
+    with pytest.raises(TypeError, match="tgt is Tensor; give a Packed"):
+        model.loss(SRC.values, TGT.values)
+
+
 def test_the_last_id_stays_zero_without_gradient() -> None:
     model = Transformer(small_config())
     assert bool((model.embedding[PAD] == 0).all())

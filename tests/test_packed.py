@@ -50,7 +50,7 @@ def test_moves_to_a_device_whole() -> None:
     ("sequences", "message"),
     [
         ([], "sequences is empty"),
-        ([torch.tensor(1)], r"sequences\[0\] has shape \(\)"),
+        ([torch.tensor(1)], r"sequences\[0\] has shape \(\); expected \[length\] as"),
         ([torch.zeros(2, 3), torch.zeros(2, 4)], r"sequences\[1\] has shape \(2, 4\)"),
         ([torch.zeros(2), torch.zeros(2).double()], r"sequences\[1\] is torch.float64"),
     ],
@@ -58,3 +58,8 @@ def test_moves_to_a_device_whole() -> None:
 def test_sequences_that_disagree_are_named(sequences: list[torch.Tensor], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         pack(sequences)
+
+
+def test_a_sequence_that_is_no_tensor_is_named() -> None:
+    with pytest.raises(TypeError, match=r"sequences\[1\] is list; give a torch\.Tensor"):
+        pack([torch.tensor([1]), [1, 2]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import math
 import shlex
 import shutil
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ HELP = "train on built-in sentences, then show translations, their score and a p
 _LANGUAGES = {"de": "German", "ko": "Korean"}
 _MINUTES = 4.0
 _SHOWN = 10
+_MAX_SEED = 2**64 - 1
 _PICTURE_WORDS = range(6, 12)
 # A verb after one of these goes to the end in German and in Korean, which makes the picture more
 # than a diagonal.
@@ -95,8 +97,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write, prepare, train, score, show; 128 + the signal's number when one stopped it."""
-    if args.minutes <= 0 or args.steps < 1 or args.seed < 0:
-        raise UserError("demo: --minutes and --steps must be more than 0, --seed at least 0")
+    if not 0 < args.minutes < math.inf or args.steps < 1:
+        raise UserError("demo: --minutes and --steps must be more than 0, --minutes no infinity")
+    if not 0 <= args.seed <= _MAX_SEED:
+        raise UserError(f"demo: --seed {args.seed}: must be at least 0 and at most {_MAX_SEED}")
     scale = _QUICK if args.quick else _FULL
     steps = scale.steps if args.quick else args.steps
     places = _Places(args.output or Path(f"demo-{args.target}"), args.target)
@@ -162,11 +166,11 @@ class _Places:
                 f"--output {self.output} is not empty and was not written by the demo; "
                 "name another directory"
             )
+        self.output.mkdir(parents=True, exist_ok=True)
+        marker.write_text("`pytransformer demo` wrote this directory and may replace it.\n")
         for directory in (self.text, self.data, self.run):
             shutil.rmtree(directory, ignore_errors=True)
         self.picture.unlink(missing_ok=True)
-        self.output.mkdir(parents=True, exist_ok=True)
-        marker.write_text("`pytransformer demo` wrote this directory and may replace it.\n")
 
 
 def _heading(number: int, text: str) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from pytransformer.cli.translate import (
+from pytransformer.cli.output import open_output, refuse_inputs
+from pytransformer.cli.search_arguments import (
     add_search_arguments,
     load_translator,
     look_ahead_of,
@@ -20,7 +21,6 @@ from pytransformer.cli.translate import (
 from pytransformer.data.text import read_pairs
 from pytransformer.decoding.evaluation import TOKENIZERS, corpus_scores
 from pytransformer.errors import UserError
-from pytransformer.files import write_text
 
 HELP = "translate a test set and print its sacreBLEU and chrF"
 
@@ -45,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     options = search_options(args)
+    refuse_inputs(args.output, args.source, args.reference)
     pairs = list(read_pairs(args.source, args.reference))
     if not pairs:
         raise UserError(f"{args.source} has no lines; there is nothing to evaluate")
@@ -65,7 +66,8 @@ def run(args: argparse.Namespace) -> int:
 
     texts = [translation.text for translation in best]
     if args.output is not None:
-        write_text(args.output, "".join(f"{text}\n" for text in texts))
+        with open_output(args.output) as output:
+            output.write("".join(f"{text}\n" for text in texts).encode())
     scores = corpus_scores(texts, references, args.tokenize, args.lowercase)
     if args.json:
         rate = len(texts) / seconds

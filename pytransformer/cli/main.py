@@ -10,8 +10,10 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType
 
 from pytransformer.errors import UserError
@@ -36,6 +38,9 @@ from your own parallel text to translations:
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
 
+# What torch and the C++ library say, in a RuntimeError.
+_OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
@@ -44,24 +49,66 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: those after the program's name; None takes the process's own.
 
     Returns:
-        The exit status: 0, 1 for a mistake in what was given, 130 after Ctrl-C, 141 when the reader
-        of the output went away; argparse ends the process with 2 for wrong usage.
+        The exit status: 0, 1 for a mistake in what was given or a refusal of the system, 130 after
+        Ctrl-C, 141 when the reader of the output went away; argparse ends the process with 2 for
+        wrong usage.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    _open_missing_streams()
     try:
         args = build_parser(arguments).parse_args(arguments)
         status: int = args.run(args)
         sys.stdout.flush()
         return status
-    except UserError as error:
-        print(f"pytransformer: error: {error}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:
-        # Python flushes standard output once more at exit; that must not fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return _BROKEN_PIPE
+    except Exception as error:
+        sentence = _sentence(error)
+        if sentence is None:
+            raise
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _discard_output()
+        print(f"pytransformer: error: {sentence}", file=sys.stderr)
+        return 1
+
+
+def _sentence(error: Exception) -> str | None:
+    """What to tell the user; None for a mistake of the program, which is not to be hidden."""
+    text = str(error)
+    if isinstance(error, UserError):
+        return text
+    if isinstance(error, OSError):
+        where = "standard input or output" if error.filename is None else error.filename
+        return f"{where}: {error.strerror or text}"
+    # Those that the import system raises have a name; ours, of the backend, are sentences.
+    if isinstance(error, ImportError) and error.name is None:
+        return text
+    if isinstance(error, RuntimeError) and text.startswith("instruction set "):
+        return f"PYTRANSFORMER_ISA: {text}"
+    if isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(sign in text for sign in _OUT_OF_MEMORY)
+    ):
+        size = re.search(r"\d+ bytes", text)
+        asked = f" for {size[0]}" if size else ""
+        return f"not enough memory{asked}; take smaller batches, shorter lengths or a smaller model"
+    return None
+
+
+def _open_missing_streams() -> None:
+    """A process may be started without standard output or error: what goes there goes nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+
+
+def _discard_output() -> None:
+    """Python flushes standard output once more at exit; that must not fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 from pytransformer.data.prepare import prepare
-from pytransformer.data.tokenizer import ModelType
+from pytransformer.data.tokenizer import MOST_PIECES, ModelType
 
 HELP = "learn a vocabulary from parallel text and turn the text into data for training"
 
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text.add_argument("--valid-target", type=Path, metavar="FILE", help="their translations")
     text.add_argument(
         "--valid-lines",
-        type=_at_least(1),
+        type=_whole(1),
         default=1000,
         metavar="N",
         help="without validation text, hold out the last N pairs, at most 1 in 20 (%(default)s)",
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text.add_argument("--target-language", default="", metavar="CODE", help="such as de")
     text.add_argument(
         "--max-length",
-        type=_at_least(2),
+        type=_whole(2),
         default=256,
         metavar="TOKENS",
         help="drop pairs with a side longer than this (%(default)s)",
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     choice = vocabulary.add_mutually_exclusive_group()
     choice.add_argument(
         "--vocab-size",
-        type=_at_least(3),
+        type=_whole(3, MOST_PIECES),
         default=8000,
         metavar="PIECES",
         help="pieces to learn, shared by both languages (%(default)s)",
@@ -101,14 +101,16 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _at_least(least: int) -> Callable[[str], int]:
+def _whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    rule = f"of at least {least}" if most is None else f"from {least} to {most}"
+
     def parse(text: str) -> int:
         try:
             value = int(text)
         except ValueError:
             value = least - 1
-        if value < least:
-            raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least {least}")
+        if value < least or (most is not None and value > most):
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number {rule}")
         return value
 
     return parse

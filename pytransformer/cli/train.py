@@ -72,7 +72,8 @@ def _train(args: argparse.Namespace, chosen: TrainingConfig) -> int:
     try:
         outcome = train(chosen, resume=args.resume)
     except OutputError as error:
-        raise UserError(f"{error}; make room, then go on with: {continuing}") from error
+        remedy = "make room" if error.disk_full else "repair that"
+        raise UserError(f"{error}; {remedy}, then go on with: {continuing}") from error
     state, output = outcome.state, chosen.training.output
     if outcome.signal is not None:
         print(f"Stopped at step {state.step:,}; saved in {output}/last. Go on with:")

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytransformer.data.layout import (
-    INFO,
     PREPARE_AGAIN,
     SIDES,
     SPLITS,
+    check_file,
+    check_tokenizer,
     read_info,
     text_file,
     token_stem,
@@ -20,7 +21,6 @@ from pytransformer.data.layout import (
 from pytransformer.data.ragged import offset_file, open_ragged, token_file
 from pytransformer.data.text import read_lines
 from pytransformer.errors import UserError
-from pytransformer.files import check
 
 
 class ParallelDataset:
@@ -39,8 +39,8 @@ class ParallelDataset:
     def __init__(self, directory: str | Path, split: str = "train") -> None:
         """Open one split.
 
-        The sizes of all its files and the checksums of the small ones are checked here;
-        ``verify`` checks everything.
+        The tokenizer's files, the offsets and the size of the tokens are checked here; ``verify``
+        checks the tokens too, which takes about a second for a gigabyte.
 
         Raises:
             UserError: naming the file that is missing, truncated, foreign or changed.
@@ -51,10 +51,11 @@ class ParallelDataset:
         self.directory = Path(directory)
         self.split = split
         self.info: dict[str, Any] = read_info(self.directory)
+        check_tokenizer(self.directory, self.info)
         for side in SIDES:
             stem = token_stem(self.directory, split, side)
-            self._check(offset_file(stem))
-            self._check(token_file(stem), content=False)
+            check_file(self.directory, self.info, offset_file(stem).name)
+            check_file(self.directory, self.info, token_file(stem).name, content=False)
         self.source_tokens, self.source_offsets = self._open("source")
         self.target_tokens, self.target_offsets = self._open("target")
         self.source_lengths: NDArray[np.int64] = np.diff(self.source_offsets)
@@ -74,6 +75,11 @@ class ParallelDataset:
         """Ids, ``<pad>`` included; ``<pad>`` is the last."""
         return int(self.info["vocab_size"])
 
+    @property
+    def longest(self) -> int:
+        """Rows of the longest sentence, ``</s>`` or the start token included."""
+        return 1 + int(max(self.source_lengths.max(initial=0), self.target_lengths.max(initial=0)))
+
     def source(self, index: int) -> NDArray[Any]:
         """The ids of source sentence ``index``, 1-d, a read-only view of the mapped file."""
         return _row(self.source_tokens, self.source_offsets, index)
@@ -91,33 +97,26 @@ class ParallelDataset:
         return self._text("target")
 
     def verify(self) -> None:
-        """Check every file of the directory against its checksum, and every id.
+        """Check every token: the files against their checksums, the ids against the vocabulary.
 
         Raises:
-            UserError: naming the first file that is missing or changed.
+            UserError: naming the file that is changed.
         """
-        for name in self.info["files"]:
-            self._check(self.directory / name)
         for side, tokens in (("source", self.source_tokens), ("target", self.target_tokens)):
+            path = token_file(token_stem(self.directory, self.split, side))
+            check_file(self.directory, self.info, path.name)
             if len(tokens) and int(tokens.max()) >= self.vocab_size - 1:
-                name = token_file(token_stem(self.directory, self.split, side))
                 raise UserError(
-                    f"{name} holds the id {tokens.max()}, but the vocabulary ends at "
+                    f"{path} holds the id {tokens.max()}, but the vocabulary ends at "
                     f"{self.vocab_size - 2}; {PREPARE_AGAIN}"
                 )
-
-    def _check(self, path: Path, content: bool = True) -> None:
-        expected = self.info["files"].get(path.name)
-        if expected is None:
-            raise UserError(f"{self.directory / INFO} does not list {path.name}; {PREPARE_AGAIN}")
-        check(path, expected, PREPARE_AGAIN, content=content)
 
     def _open(self, side: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
         return open_ragged(token_stem(self.directory, self.split, side))
 
     def _text(self, side: str) -> list[str]:
         path = text_file(self.directory, self.split, side)
-        self._check(path)
+        check_file(self.directory, self.info, path.name)
         return list(read_lines(path))
 
 

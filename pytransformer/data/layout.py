@@ -15,8 +15,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pytransformer.data.tokenizer import TOKENIZER_FILES
 from pytransformer.errors import UserError
-from pytransformer.files import read_json
+from pytransformer.files import check, read_json
 
 SPLITS = ("train", "valid")
 SIDES = ("source", "target")
@@ -45,7 +46,7 @@ def read_info(directory: Path) -> dict[str, Any]:
     path = directory / INFO
     if not path.is_file():
         raise UserError(f"{path} is missing; name a directory written by `pytransformer prepare`")
-    info = read_json(path)
+    info = read_json(path, PREPARE_AGAIN)
     if info.get("format") != FORMAT:
         raise UserError(f"{path} is foreign; name a directory written by `pytransformer prepare`")
     if info.get("format_version") != FORMAT_VERSION:
@@ -57,3 +58,27 @@ def read_info(directory: Path) -> dict[str, Any]:
         if not isinstance(info.get(key), kind):
             raise UserError(f"{path} lacks {key!r}, it is damaged; {PREPARE_AGAIN}")
     return info
+
+
+def check_file(directory: Path, info: dict[str, Any], name: str, *, content: bool = True) -> None:
+    """Compare a file of prepared data with what ``info`` says of it.
+
+    Args:
+        directory: where the data lies.
+        info: the content of its ``info.json``.
+        name: of the file.
+        content: whether to compare the checksum too, or only the size.
+
+    Raises:
+        UserError: naming the file and the difference.
+    """
+    expected = info["files"].get(name)
+    if expected is None:
+        raise UserError(f"{directory / INFO} does not list {name}; {PREPARE_AGAIN}")
+    check(directory / name, expected, PREPARE_AGAIN, content=content)
+
+
+def check_tokenizer(directory: Path, info: dict[str, Any]) -> None:
+    """``check_file`` for the tokenizer's files."""
+    for name in TOKENIZER_FILES:
+        check_file(directory, info, name)

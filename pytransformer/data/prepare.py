@@ -18,6 +18,7 @@ from pytransformer.data.layout import (
     FORMAT_VERSION,
     INFO,
     SIDES,
+    check_tokenizer,
     read_info,
     text_file,
     token_stem,
@@ -146,10 +147,15 @@ def prepare(
         if value < least:
             raise ValueError(f"{name} = {value}: must be at least {least}")
     if (valid_source is None) != (valid_target is None):
-        raise UserError("valid_source and valid_target belong together; give both or neither")
+        raise UserError("--valid-source and --valid-target belong together; give both or neither")
+    if tokenizer is not None and lowercase:
+        raise UserError("--lowercase is for a vocabulary to learn; leave it out with --tokenizer")
     _check_output(output, overwrite)
 
     raw = [Path(path) for path in (source, target, valid_source, valid_target) if path is not None]
+    for path in raw:
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path} is no file that can be read twice; write the text to one")
     splits = _find_splits(raw, valid_lines, progress)
     if tokenizer is None:
         tokenizer = train_tokenizer(
@@ -161,7 +167,7 @@ def prepare(
             target_language=target_language,
         )
     elif not isinstance(tokenizer, Tokenizer):
-        tokenizer = Tokenizer.load(tokenizer)
+        tokenizer = _load_tokenizer(Path(tokenizer))
 
     with files.atomic_directory(output, replace=overwrite) as directory:
         train, valid = (
@@ -185,6 +191,15 @@ def prepare(
         }
         files.write_json(directory / INFO, info)
     return report
+
+
+def _load_tokenizer(path: Path) -> Tokenizer:
+    """The tokenizer of prepared data or of a model, neither of them damaged."""
+    if (path / INFO).is_file():
+        check_tokenizer(path, read_info(path))
+    else:
+        files.verify_checksums(path, "copy the model again from where it was whole")
+    return Tokenizer.load(path)
 
 
 def _check_output(output: Path, overwrite: bool) -> None:

@@ -22,6 +22,7 @@ from pytransformer.errors import UserError
 from pytransformer.files import atomic_file, read_json, write_json
 
 ModelType = Literal["bpe", "unigram"]
+MOST_PIECES = 2**30  # SentencePiece counts in int32, and a little further than asked
 
 SOURCE_MODEL = "source.spm"
 TARGET_MODEL = "target.spm"
@@ -35,6 +36,7 @@ PAD = "<pad>"
 
 # How SentencePiece spells a space.
 _SPACE = "▁"
+_REMEDY = "copy it again from where it was whole"
 
 # Unigram training adds up in an order that follows the number of threads; a constant keeps the
 # result the same on every machine.
@@ -69,7 +71,7 @@ class Tokenizer:
             target_language: likewise.
 
         Raises:
-            ValueError: if the vocabulary is not numbered as this module says.
+            ValueError: if the vocabulary is not numbered as this module says, or a model is empty.
             RuntimeError: if a model is damaged.
         """
         _check_vocabulary(vocabulary)
@@ -78,8 +80,8 @@ class Tokenizer:
         self._models = (source_model, target_model)
         self._vocabulary = vocabulary
         self._pieces = sorted(vocabulary, key=vocabulary.__getitem__)
-        self._source = sentencepiece.SentencePieceProcessor(model_proto=source_model)
-        self._target = sentencepiece.SentencePieceProcessor(model_proto=target_model)
+        self._source = _processor(source_model)
+        self._target = _processor(target_model)
         self._source_ids = self._ids_of(self._source)
         self._target_ids = self._ids_of(self._target)
 
@@ -88,7 +90,7 @@ class Tokenizer:
         cls, model: bytes, source_language: str = "", target_language: str = ""
     ) -> Tokenizer:
         """A joint tokenizer from one SentencePiece model; ``<pad>`` is added after its pieces."""
-        processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+        processor = _processor(model)
         pieces = [processor.id_to_piece(index) for index in range(processor.get_piece_size())]
         vocabulary = {piece: index for index, piece in enumerate([*pieces, PAD])}
         if len(vocabulary) != len(pieces) + 1:
@@ -110,8 +112,8 @@ class Tokenizer:
             return _building(path, lambda: cls.from_model(_read(path)))
         if not path.is_dir():
             raise UserError(f"{path} does not exist; expected a directory with {SOURCE_MODEL}")
-        vocabulary = read_json(path / VOCABULARY)
-        languages = read_json(path / TOKENIZER_CONFIG)
+        vocabulary = read_json(path / VOCABULARY, _REMEDY)
+        languages = read_json(path / TOKENIZER_CONFIG, _REMEDY)
         models = _read(path / SOURCE_MODEL), _read(path / TARGET_MODEL)
         source_language = str(languages.get("source_lang") or "")
         target_language = str(languages.get("target_lang") or "")
@@ -225,8 +227,8 @@ def train_tokenizer(
     if model_type not in get_args(ModelType):
         choices = " or ".join(get_args(ModelType))
         raise ValueError(f"model_type = {model_type!r}: must be {choices}")
-    if vocab_size < 3:
-        raise ValueError(f"vocab_size = {vocab_size}: must be at least 3")
+    if not 3 <= vocab_size <= MOST_PIECES:
+        raise ValueError(f"vocab_size = {vocab_size}: must be 3 to {MOST_PIECES}")
     if not 0.0 < character_coverage <= 1.0:
         raise ValueError(f"character_coverage = {character_coverage}: must be in (0, 1]")
     model = io.BytesIO()
@@ -266,6 +268,12 @@ def _explain(message: str, vocab_size: int) -> str:
     return f"SentencePiece cannot learn a vocabulary of {vocab_size} pieces: {message}"
 
 
+def _processor(model: bytes) -> sentencepiece.SentencePieceProcessor:
+    if not model:  # it would be taken for no model at all
+        raise ValueError("a SentencePiece model is empty")
+    return sentencepiece.SentencePieceProcessor(model_proto=model)
+
+
 def _check_vocabulary(vocabulary: dict[str, int]) -> None:
     if set(vocabulary.values()) != set(range(len(vocabulary))):
         raise ValueError(f"its ids are not 0 to {len(vocabulary) - 1}, each once")
@@ -284,7 +292,7 @@ def _building(path: Path, build: Callable[[], Tokenizer]) -> Tokenizer:
     try:
         return build()
     except (ValueError, TypeError, RuntimeError) as error:
-        raise UserError(f"{path} holds no usable tokenizer: {error}") from error
+        raise UserError(f"{path} holds no usable tokenizer: {error}; {_REMEDY}") from error
 
 
 def _read(path: Path) -> bytes:

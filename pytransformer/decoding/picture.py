@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pytransformer.data.tokenizer import EOS, Tokenizer
 from pytransformer.decoding.inspect import cross_attention_weights
-from pytransformer.decoding.translator import Translator
+from pytransformer.decoding.translator import Translator, refuse_surrogates
 from pytransformer.errors import UserError
 from pytransformer.files import atomic_file
 from pytransformer.packed import pack
@@ -39,10 +39,17 @@ def draw_attention(
         target: a translation to look at in place of the model's own.
 
     Raises:
-        UserError: if matplotlib is missing, the sentence is empty, or a number is out of range.
+        UserError: if matplotlib is missing, a text is empty or no valid Unicode, the decoder has no
+            layers, or a number is out of range.
     """
     _require_matplotlib()
+    refuse_surrogates(sentence, "the sentence")
+    refuse_surrogates(target or "", "the target")
     translator = Translator.load(model_directory)
+    if translator.model.config.decoder_layers == 0:
+        raise UserError(
+            f"{model_directory}: the decoder has no layers, and so no attention to draw"
+        )
     tokenizer = translator.tokenizer
     source_tokens = _tokens(tokenizer.encode([sentence]), "the sentence")
     if target is None:

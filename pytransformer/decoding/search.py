@@ -42,20 +42,26 @@ EOS_ID = 0
 EXTRA_LENGTH = 50
 """How much longer than its source a translation may be (Vaswani et al. 2017, section 6.1)."""
 
+MAX_BEAM_SIZE = 1024
+MAX_MAX_LENGTH = 65536
+MAX_LENGTH_PENALTY = 10.0
+
 
 @dataclass(frozen=True)
 class SearchOptions:
     """How to search; the defaults are those of Vaswani et al. 2017, section 6.1.
 
     Attributes:
-        beam_size: hypotheses followed at a time; 1 is greedy search.
+        beam_size: hypotheses followed at a time, 1 to 1024; 1 is greedy search.
         length_penalty: the exponent, -10 to 10; 0 ranks by log-probability, more favours length.
         num_hypotheses: how many to return for each sentence, at most ``beam_size``.
-        max_length: the most tokens to generate, ``</s>`` included; None allows ``EXTRA_LENGTH``
-            more than the source has. Learned positions bound it further, by their number.
+        max_length: the most tokens to generate, ``</s>`` included, 1 to 65536; None allows
+            ``EXTRA_LENGTH`` more than the source has. Learned positions bound it further, by their
+            number.
 
     Raises:
         ValueError: if a value is out of its range; the message names it.
+        TypeError: if a count is no int.
     """
 
     beam_size: int = 4
@@ -64,17 +70,19 @@ class SearchOptions:
     max_length: int | None = None
 
     def __post_init__(self) -> None:
-        if self.beam_size < 1:
-            raise ValueError(f"beam_size = {self.beam_size}: must be at least 1")
-        if not -10.0 <= self.length_penalty <= 10.0:
+        _check_count("beam_size", self.beam_size, MAX_BEAM_SIZE)
+        if not -MAX_LENGTH_PENALTY <= self.length_penalty <= MAX_LENGTH_PENALTY:
             raise ValueError(f"length_penalty = {self.length_penalty}: must lie between -10 and 10")
-        if not 1 <= self.num_hypotheses <= self.beam_size:
-            raise ValueError(
-                f"num_hypotheses = {self.num_hypotheses}: must be at least 1 and at most "
-                f"beam_size = {self.beam_size}"
-            )
-        if self.max_length is not None and self.max_length < 1:
-            raise ValueError(f"max_length = {self.max_length}: must be at least 1")
+        _check_count("num_hypotheses", self.num_hypotheses, self.beam_size, "beam_size = ")
+        if self.max_length is not None:
+            _check_count("max_length", self.max_length, MAX_MAX_LENGTH)
+
+
+def _check_count(name: str, value: int, most: int, origin: str = "") -> None:
+    if not isinstance(value, int):
+        raise TypeError(f"{name} = {value!r}: must be an int, not {type(value).__name__}")
+    if not 1 <= value <= most:
+        raise ValueError(f"{name} = {value}: must be at least 1 and at most {origin}{most}")
 
 
 @dataclass(frozen=True)

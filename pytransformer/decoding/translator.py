@@ -101,9 +101,10 @@ class Translator:
             batch_size: the most sentences translated at a time; does not change the result.
 
         Raises:
-            UserError: if a sentence is longer than the model's learned positions reach.
+            UserError: if a sentence is longer than the model's learned positions reach, or no valid
+                Unicode.
             ValueError: if an option is out of its range.
-            TypeError: if ``texts`` is one string.
+            TypeError: if ``texts`` is one string, or holds something else than strings.
         """
         options = SearchOptions(beam_size, length_penalty, max_length=max_length)
         return [best[0].text for best in self.translate_batch(texts, options, batch_size)]
@@ -160,6 +161,10 @@ class Translator:
         self, texts: Sequence[str], first_line: int
     ) -> tuple[list[list[int]], UserError | None]:
         """Token ids up to the first text that is too long, and the error for that one."""
+        for number, text in enumerate(texts, start=first_line):
+            if not isinstance(text, str):
+                raise TypeError(f"text {number} is {type(text).__name__}; give a str")
+            refuse_surrogates(text, f"line {number}")
         sentences = self.tokenizer.encode([text.strip() for text in texts])
         if self.model.config.positions != "learned":
             return sentences, None
@@ -223,8 +228,19 @@ def _batches(lengths: list[int], batch_size: int) -> Iterator[list[int]]:
 
 
 def _refuse_string(texts: Iterable[str]) -> None:
-    if isinstance(texts, str):
+    if isinstance(texts, str | bytes):
         raise TypeError(f"texts is one string, {texts[:40]!r}; give a list of sentences")
+
+
+def refuse_surrogates(text: str, name: str) -> None:
+    """Raise UserError if ``text`` has no UTF-8 form, as what Python makes of undecodable bytes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"{name} is not valid Unicode (character {error.start + 1} is {text[error.start]!a}); "
+            "give UTF-8 text"
+        ) from error
 
 
 def _take(texts: Iterator[str], count: int) -> tuple[list[str], Exception | None]:

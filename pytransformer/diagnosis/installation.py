@@ -108,7 +108,7 @@ def _examine_backend(report: Report) -> bool:
 
 
 def _remedy_for_import() -> str:
-    if os.environ.get("PYTRANSFORMER_BACKEND", "native") not in ("native", "reference"):
+    if (os.environ.get("PYTRANSFORMER_BACKEND") or "native") not in ("native", "reference"):
         return "unset PYTRANSFORMER_BACKEND"
     steps = [] if _compiler() else ["install a C++20 compiler (g++)"]
     return ", then ".join([*steps, f"in the source tree: {REBUILD}"])

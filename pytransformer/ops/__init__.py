@@ -7,7 +7,7 @@ place that knows of the choice.
 
 import os
 
-BACKEND = os.environ.get("PYTRANSFORMER_BACKEND", "native")
+BACKEND = os.environ.get("PYTRANSFORMER_BACKEND") or "native"
 """Which of the two is in use."""
 
 if BACKEND == "native":

@@ -8,21 +8,24 @@ and torch's generator as ``generator``), ``state.json`` and ``checksums.json``. 
 
 from __future__ import annotations
 
-import os
 import re
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from pytransformer.directory import save_tensors
 from pytransformer.errors import UserError
 from pytransformer.files import (
     atomic_directory,
+    atomic_link,
     read_json,
+    remove_unfinished,
     verify_checksums,
     write_checksums,
     write_json,
@@ -37,7 +40,6 @@ _OPTIMIZER = "optimizer.safetensors"
 _STATE = "state.json"
 _GENERATOR = "generator"
 _STEP_NAME = re.compile(r"step-(\d+)")
-_REMEDY = "remove that checkpoint and point `last` to another step-N directory"
 
 
 def save(
@@ -64,14 +66,14 @@ def save(
     """
     directory = output / f"step-{state.step}"
     with atomic_directory(directory, replace=True) as temporary:
-        _save_tensors(temporary / _MODEL, model.state_dict())
+        save_tensors(temporary / _MODEL, model.state_dict())
         moments = _optimizer_tensors(model, optimizer)
-        _save_tensors(temporary / _OPTIMIZER, {**moments, _GENERATOR: torch.get_rng_state()})
+        save_tensors(temporary / _OPTIMIZER, {**moments, _GENERATOR: torch.get_rng_state()})
         write_json(temporary / _STATE, {"state": state.to_dict(), "identity": identity})
         write_checksums(temporary, [_MODEL, _OPTIMIZER, _STATE])
     if state.best_step == state.step:
-        _link(output, BEST, directory.name)
-    _link(output, LAST, directory.name)
+        atomic_link(output / BEST, directory.name)
+    atomic_link(output / LAST, directory.name)
 
 
 def read_state(directory: Path) -> tuple[TrainingState, dict[str, Any]]:
@@ -80,15 +82,16 @@ def read_state(directory: Path) -> tuple[TrainingState, dict[str, Any]]:
     Raises:
         UserError: if a file is missing, truncated or changed; the message names it.
     """
+    remedy = _remedy(directory)
     if not (directory / "checksums.json").is_file():
-        raise UserError(f"{directory} is no whole checkpoint (no checksums.json); {_REMEDY}")
-    verify_checksums(directory, _REMEDY)
-    values = read_json(directory / _STATE)
+        raise UserError(f"{directory} is no whole checkpoint (no checksums.json); {remedy}")
+    verify_checksums(directory, remedy)
+    values = read_json(directory / _STATE, remedy)
     try:
         return TrainingState(**values["state"]), values["identity"]
     except (KeyError, TypeError) as error:
         raise UserError(
-            f"{directory / _STATE} was written by another version ({error}); {_REMEDY}"
+            f"{directory / _STATE} was written by another version ({error}); {remedy}"
         ) from error
 
 
@@ -111,7 +114,7 @@ def restore(directory: Path, model: nn.Module, optimizer: torch.optim.Optimizer)
     tensors = _load_tensors(directory / _OPTIMIZER)
     generator = tensors.pop(_GENERATOR, None)
     if generator is None:
-        raise UserError(f"{directory / _OPTIMIZER} holds no {_GENERATOR}; {_REMEDY}")
+        raise UserError(f"{directory / _OPTIMIZER} holds no {_GENERATOR}; {_remedy(directory)}")
     torch.set_rng_state(generator)
     moments: dict[int, dict[str, Tensor]] = {}
     positions = {name: index for index, (name, _) in enumerate(model.named_parameters())}
@@ -127,23 +130,32 @@ def prune(output: Path, keep: int) -> None:
 
     What a process left that was killed while it saved is removed too.
     """
-    steps = sorted(
-        int(match[1]) for path in output.iterdir() if (match := _STEP_NAME.fullmatch(path.name))
-    )
     linked = {(output / name).resolve().name for name in (LAST, BEST)}
-    for step in steps[:-keep]:
+    for step in _steps(output)[:-keep]:
         if f"step-{step}" not in linked:
             shutil.rmtree(output / f"step-{step}")
-    for unfinished in output.glob(".step-*.tmp"):
-        shutil.rmtree(unfinished)
+    remove_unfinished(output)
 
 
-def _link(output: Path, name: str, target: str) -> None:
-    """Let ``output/name`` point to ``target`` beside it, in one rename."""
-    temporary = output / f".{name}.tmp"
-    temporary.unlink(missing_ok=True)
-    temporary.symlink_to(target)
-    temporary.replace(output / name)
+def link_command(output: Path, *, besides: str = "") -> str | None:
+    """The command that lets ``last`` point to the latest checkpoint that is not ``besides``.
+
+    None if there is no such checkpoint.
+    """
+    others = [name for step in _steps(output) if (name := f"step-{step}") != besides]
+    return f"ln -sfn {others[-1]} {shlex.quote(str(output / LAST))}" if others else None
+
+
+def _remedy(directory: Path) -> str:
+    command = link_command(directory.parent, besides=directory.name)
+    if command is None:
+        return "there is no other checkpoint; train into another [training] output"
+    return f"go on from another checkpoint with: {command}"
+
+
+def _steps(output: Path) -> list[int]:
+    names = [path.name for path in output.iterdir()] if output.is_dir() else []
+    return sorted(int(match[1]) for name in names if (match := _STEP_NAME.fullmatch(name)))
 
 
 def _optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -166,19 +178,8 @@ def _load_parameters(model: nn.Module, tensors: dict[str, Tensor], path: Path) -
     model.load_state_dict(tensors)
 
 
-def _save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
-    try:
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
-    except SafetensorError as error:
-        # The library reports the system's error as text only; a full disk must be told from it.
-        code = re.search(r"os error (\d+)", str(error))
-        if code is None:
-            raise
-        raise OSError(int(code[1]), os.strerror(int(code[1])), str(path)) from error
-
-
 def _load_tensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise UserError(f"{path} cannot be read: {error}; {_REMEDY}") from error
+        raise UserError(f"{path} cannot be read: {error}; {_remedy(path.parent)}") from error

@@ -24,7 +24,9 @@ class DataOptions:
     """``[data]``: what is learned from."""
 
     directory: str = option("", "the directory that `pytransformer prepare` wrote", required=True)
-    batch_tokens: int = option(4096, "tokens of one batch, source and target", at_least=1)
+    batch_tokens: int = option(
+        4096, "tokens of one batch, source and target", at_least=1, at_most=2**31 - 1
+    )
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,9 @@ class TrainingOptions:
     """``[training]``: how the model learns, and when it stops."""
 
     output: str = option("", "the directory that the run writes", required=True)
-    seed: int = option(1, "draws the weights, the order of the data and dropout", at_least=0)
+    seed: int = option(
+        1, "draws the weights, the order of the data and dropout", at_least=0, at_most=2**64 - 1
+    )
     max_steps: int = option(100_000, "stop after this many updates; 0: no limit", at_least=0)
     max_epochs: int = option(
         0, "stop after this many passes over the data; 0: no limit", at_least=0
@@ -84,7 +88,7 @@ class TrainingOptions:
         "float32", "bfloat16: float32 parameters under autocast"
     )
     device: Literal["cpu", "cuda"] = option("cpu", "where the model lives: cpu or cuda")
-    threads: int = option(0, "CPU threads; 0: torch's choice", at_least=0)
+    threads: int = option(0, "CPU threads; 0: torch's choice", at_least=0, at_most=1024)
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
+from pytransformer.errors import UserError
 from pytransformer.training.errors import OutputError
 
 
 class Log:
-    """``log.jsonl`` of a run, open for appending.
+    """``log.jsonl`` of a run, open for appending, by one process at a time.
 
     Each line has ``kind`` (``train``, ``skip`` or ``valid``), ``step`` (updates made), ``epoch``
     (passes over the data, the begun one as a fraction), and what its kind adds.
@@ -21,11 +24,20 @@ class Log:
         """Open the log and drop every line after the first ``keep_lines``.
 
         A resumed run repeats the updates after its checkpoint, so their first lines go: the log
-        has neither gaps nor repeats.
+        has neither gaps nor repeats. A log that has become shorter than that is continued;
+        ``lines`` tells.
+
+        Raises:
+            UserError: if another process has the log open.
+            OutputError: if it cannot be written.
         """
         self._path = path
-        self.lines = _truncate(path, keep_lines)
-        self._file = path.open("a", encoding="utf-8")
+        try:
+            self._file = path.open("a", encoding="utf-8")
+            _lock(self._file, path.parent)
+            self.lines = _truncate(path, keep_lines)
+        except OSError as error:
+            raise OutputError(f"cannot write {path}: {error.strerror}", error) from error
 
     def write(self, kind: str, step: int, epoch: float, **values: Any) -> None:
         """Append one line and hand it to the operating system, so that others can follow.
@@ -38,7 +50,7 @@ class Log:
             self._file.write(line + "\n")
             self._file.flush()
         except OSError as error:
-            raise OutputError(f"cannot write {self._path}: {error.strerror}") from error
+            raise OutputError(f"cannot write {self._path}: {error.strerror}", error) from error
         self.lines += 1
 
     def __enter__(self) -> Log:
@@ -53,10 +65,24 @@ class Log:
         self._file.close()
 
 
+def _lock(file: TextIO, output: Path) -> None:
+    """Keep other processes out of the run until the file is closed or this process ends."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise UserError(
+            f"another process is training into {output}; wait for it, stop it, or name another "
+            "[training] output"
+        ) from error
+    except OSError as error:
+        # Some network file systems know no locks.
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
+            raise
+
+
 def _truncate(path: Path, keep_lines: int) -> int:
     """Cut the file after ``keep_lines`` whole lines; returns how many it has then."""
-    if not path.exists():
-        return 0
     kept, end = 0, 0
     with path.open("r+b") as file:
         for line in file:

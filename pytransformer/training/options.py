@@ -25,6 +25,7 @@ def option(
     text: str,
     *,
     at_least: float | None = None,
+    at_most: float | None = None,
     more_than: float | None = None,
     less_than: float | None = None,
     required: bool = False,
@@ -35,12 +36,18 @@ def option(
         default: its value when the table does not hold it.
         text: one line for ``--print-config``.
         at_least: least value of a number, or of each number of a list.
+        at_most: greatest value of a number.
         more_than: bound that is not itself allowed.
         less_than: bound that is not itself allowed.
         required: the table must hold it, and not as an empty string.
     """
     metadata = dict(
-        text=text, at_least=at_least, more_than=more_than, less_than=less_than, required=required
+        text=text,
+        at_least=at_least,
+        at_most=at_most,
+        more_than=more_than,
+        less_than=less_than,
+        required=required,
     )
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -106,13 +113,15 @@ def _convert(name: str, value: Any, kind: Any, metadata: Mapping[str, Any]) -> A
 
 
 def _check_range(name: str, number: Any, metadata: Mapping[str, Any]) -> None:
-    at_least, more_than, less_than = (
-        metadata[bound] for bound in ("at_least", "more_than", "less_than")
+    at_least, at_most, more_than, less_than = (
+        metadata[bound] for bound in ("at_least", "at_most", "more_than", "less_than")
     )
     if isinstance(number, float) and not math.isfinite(number):
         raise UserError(f"{name} = {number}: must be finite")
     if at_least is not None and number < at_least:
         raise UserError(f"{name} = {number}: must be at least {at_least}")
+    if at_most is not None and number > at_most:
+        raise UserError(f"{name} = {number}: must be at most {at_most}")
     if more_than is not None and number <= more_than:
         raise UserError(f"{name} = {number}: must be more than {more_than}")
     if less_than is not None and number >= less_than:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import shlex
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,19 +14,26 @@ import torch
 from pytransformer.data.batches import TokenBatches
 from pytransformer.data.dataset import ParallelDataset
 from pytransformer.data.tokenizer import Tokenizer
+from pytransformer.directory import save_model
 from pytransformer.errors import UserError
-from pytransformer.files import write_text
+from pytransformer.files import WriteError, write_text
 from pytransformer.model import Transformer
 from pytransformer.training import checkpoint, toml
 from pytransformer.training.config import TrainingConfig
+from pytransformer.training.errors import OutputError
 from pytransformer.training.interrupt import StopRequest
 from pytransformer.training.log import Log
 from pytransformer.training.progress import Progress
+from pytransformer.training.split import open_split
 from pytransformer.training.state import TrainingState
 from pytransformer.training.stream import BatchStream
 from pytransformer.training.trainer import Parts, Trainer
 from pytransformer.training.update import create_optimizer
 from pytransformer.training.validation import Validator
+
+_CONFIG = "config.toml"
+_LOG = "log.jsonl"
+_MODEL = "model"
 
 
 @dataclass(frozen=True)
@@ -50,38 +60,37 @@ def train(config: TrainingConfig, *, resume: bool = False) -> Outcome:
     (on the same instruction set).
 
     Raises:
-        UserError: if the output directory is taken, or does not fit what is resumed; if data or
-            checkpoint are missing or damaged; if the loss diverges.
+        UserError: if the output directory is taken, another process trains into it, or it does
+            not fit what is resumed; if data or checkpoint are missing or damaged; if the loss
+            diverges.
         OutputError: if the disk is full, or the output cannot be written for another reason.
     """
     output = Path(config.training.output)
     last = _starting_point(output, resume)
     _set_up_torch(config)
     parts = _build(config, last)
-    output.mkdir(parents=True, exist_ok=True)
-    write_text(output / "config.toml", toml.dumps(config))
     progress = Progress(config.training, parts.state)
-    if resume:
-        progress.say(
-            f"resuming at step {parts.state.step:,}" if last else "no checkpoint yet: starting anew"
-        )
     try:
-        with (
-            Log(output / "log.jsonl", keep_lines=parts.state.log_lines) as log,
-            StopRequest() as stop,
-        ):
+        with _open_log(output, parts.state.log_lines) as log, StopRequest() as stop:
+            if last:
+                _continue(parts, last, log, progress)
+            elif resume:
+                progress.say("no checkpoint yet: starting anew")
+            write_text(output / _CONFIG, toml.dumps(config))
             Trainer(parts, log, progress, stop).run()
+    except WriteError as error:
+        raise OutputError(str(error), error) from error
     finally:
         progress.close()
-    return Outcome(parts.state, output / "model", stop.signal)
+    return Outcome(parts.state, output / _MODEL, stop.signal)
 
 
 def _starting_point(output: Path, resume: bool) -> Path | None:
     """The checkpoint to go on from, None to begin."""
-    if resume:
-        return _last_checkpoint(output)
     if output.exists() and not output.is_dir():
         raise UserError(f"[training] output = {output} is a file; name a directory")
+    if resume:
+        return _last_checkpoint(output)
     if output.is_dir() and any(output.iterdir()):
         raise UserError(
             f"[training] output = {output} is not empty; continue the run in it with --resume, "
@@ -92,17 +101,34 @@ def _starting_point(output: Path, resume: bool) -> Path | None:
 
 def _last_checkpoint(output: Path) -> Path | None:
     """What ``last`` points to; None where a run began and saved nothing yet."""
+    _refuse_copied_links(output)
     last = output / checkpoint.LAST
     if last.is_symlink():
         return last.resolve()
-    present = {path.name for path in output.iterdir()} if output.is_dir() else set()
-    if present <= {"config.toml", "log.jsonl"}:
+    names = [path.name for path in output.iterdir()] if output.is_dir() else []
+    present = {name for name in names if not name.startswith(".")}  # what a killed process left
+    if present <= {_CONFIG, _LOG}:
         return None
+    command = checkpoint.link_command(output)
+    remedy = f"make it with: {command}" if command else "name another [training] output"
     raise UserError(
         f"cannot resume {output}: it has no link `{checkpoint.LAST}` to a checkpoint, but holds "
-        f"{', '.join(sorted(present)[:3])}; if those are checkpoints, make the link (ln -s step-N "
-        f"{last}), otherwise name another [training] output"
+        f"{', '.join(sorted(present)[:3])}; {remedy}"
     )
+
+
+def _refuse_copied_links(output: Path) -> None:
+    """A copy that follows links has directories in their place, which nothing would update."""
+    commands = []
+    for path in (output / checkpoint.LAST, output / checkpoint.BEST):
+        if path.is_dir() and not path.is_symlink():
+            step, name = checkpoint.read_state(path)[0].step, shlex.quote(str(path))
+            commands.append(f"mv {name} {name}.copy && ln -sfn step-{step} {name}")
+    if commands:
+        raise UserError(
+            f"cannot resume {output}: copying made directories of its links; restore them with: "
+            f"{' && '.join(commands)}"
+        )
 
 
 def _set_up_torch(config: TrainingConfig) -> None:
@@ -115,11 +141,8 @@ def _set_up_torch(config: TrainingConfig) -> None:
 
 
 def _build(config: TrainingConfig, last: Path | None) -> Parts:
-    directory = Path(config.data.directory)
-    tokenizer = Tokenizer.load(directory)
-    dataset = ParallelDataset(directory, "train")
-    if len(dataset) == 0:
-        raise UserError(f"{directory} has no pairs to learn from; prepare it with some")
+    dataset = open_split(config, "train")
+    tokenizer = Tokenizer.load(dataset.directory)
     identity = _identity(config, dataset)
     model = Transformer(config.model.transformer_config(tokenizer.vocab_size))
     model.to(config.training.device)
@@ -160,3 +183,51 @@ def _check_identity(now: dict[str, Any], then: dict[str, Any], last: Path) -> No
                 f"cannot resume {last}: {key} was {then.get(key)} when the run began and is "
                 f"{now.get(key)} now; restore it, or train into another [training] output"
             )
+
+
+def _open_log(output: Path, keep_lines: int) -> Log:
+    """The log, which while it is open keeps other processes from training into ``output``."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make {output}: {error.strerror}", error) from error
+    return Log(output / _LOG, keep_lines)
+
+
+def _continue(parts: Parts, last: Path, log: Log, progress: Progress) -> None:
+    """Say how a run goes on from its checkpoint ``last``, and what it was found to lack."""
+    state, output = parts.state, Path(parts.config.training.output)
+    progress.say(f"resuming at step {state.step:,}")
+    for change in _changes(output / _CONFIG, parts.config):
+        progress.say(f"changed since: {change}")
+    if log.lines < state.log_lines:
+        progress.say(
+            f"{output / _LOG} has {log.lines:,} lines, but {state.log_lines:,} were written up to "
+            f"step {state.step:,}: the others are lost"
+        )
+    if not (output / _MODEL).exists():
+        best = last if state.best_step is None else (output / checkpoint.BEST).resolve()
+        _write_model(output / _MODEL, parts, best)
+        progress.say(f"{output / _MODEL} was missing: written again from {best.name}")
+
+
+def _changes(path: Path, config: TrainingConfig) -> list[str]:
+    """What an earlier part of the run, whose configuration lies at ``path``, was told otherwise."""
+    try:
+        before = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []  # the checkpoint decides whether the run can go on; this only informs
+    return [
+        f"[{table}] {key} {before[table][key]} -> {value}"
+        for table, values in tomllib.loads(toml.dumps(config)).items()
+        for key, value in values.items()
+        if before.get(table, {}).get(key, value) != value
+    ]
+
+
+def _write_model(path: Path, parts: Parts, directory: Path) -> None:
+    """Write the model directory from the checkpoint in ``directory``."""
+    checkpoint.read_state(directory)  # compares its checksums
+    model = copy.deepcopy(parts.model)
+    checkpoint.load_weights(directory, model)
+    save_model(path, model, parts.tokenizer)

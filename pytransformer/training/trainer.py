@@ -187,7 +187,8 @@ class Trainer:
         try:
             self._write_checkpoint()
         except (UserError, OSError) as error:
-            raise OutputError(f"cannot save step {self._state.step}: {error}") from error
+            message = f"cannot save step {self._state.step}: {error}"
+            raise OutputError(message, error) from error
         self._saved_step = self._state.step
         self._tick()
 

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import torch
 
 from pytransformer.data.batches import TokenBatches
-from pytransformer.data.dataset import ParallelDataset
 from pytransformer.data.tokenizer import Tokenizer
-from pytransformer.errors import UserError
 from pytransformer.model import Transformer
 from pytransformer.training.config import TrainingConfig
+from pytransformer.training.split import open_split
 from pytransformer.training.update import autocast
 
 # Sentences translated between two looks at whether the run shall stop.
@@ -49,14 +48,12 @@ class Validator:
         """Read the validation data.
 
         Raises:
-            UserError: if it is missing, empty or damaged.
+            UserError: as ``open_split``.
         """
         self._options = config.training
         self._beam_size = config.validation.beam_size
         self._tokenizer = tokenizer
-        dataset = ParallelDataset(config.data.directory, "valid")
-        if len(dataset) == 0:
-            raise UserError(f"{dataset.directory} has no validation pairs; prepare it with some")
+        dataset = open_split(config, "valid")
         self._batches = TokenBatches(dataset, config.data.batch_tokens, seed=0, shuffle=False)
         pairs = list(zip(dataset.source_text(), dataset.target_text(), strict=True))
         chosen = _spread(pairs, config.validation.max_sentences)

@@ -63,14 +63,26 @@ def test_replaces_its_own_output_only(
     assert "was not written by the demo; name another directory" in capsys.readouterr().err
     assert main(["demo", "--output", str(output / "mine.txt")]) == 1
     assert "is a file" in capsys.readouterr().err
+    assert main(["demo", "--output", str(output / "mine.txt" / "x")]) == 1
+    assert "mine.txt/x: Not a directory" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("wrong", [["--minutes", "0"], ["--steps", "0"], ["--seed", "-1"]])
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (["--minutes", "0"], "--minutes and --steps must be more than 0"),
+        (["--minutes", "nan"], "--minutes and --steps must be more than 0"),
+        (["--minutes", "inf"], "--minutes no infinity"),
+        (["--steps", "0"], "--minutes and --steps must be more than 0"),
+        (["--seed", "-1"], "--seed -1: must be at least 0"),
+        (["--seed", str(2**64)], f"at most {2**64 - 1}"),
+    ],
+)
 def test_refuses_wrong_numbers(
-    wrong: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    wrong: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["demo", "--output", str(tmp_path / "out"), *wrong]) == 1
-    assert "demo: --minutes and --steps must be more than 0" in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

@@ -72,5 +72,10 @@ def test_mistakes_are_named(
     assert "has 5" in error
     assert main(evaluate(model, tmp_path, [], [])) == 1
     assert "no lines" in capsys.readouterr().err
+    run = evaluate(model, tmp_path, TEXTS, TEXTS)
+    for name in ("test.en", "test.de"):
+        assert main([*run, "--output", str(tmp_path / name)]) == 1
+        assert f"{name} that is read; name another" in capsys.readouterr().err
+        assert (tmp_path / name).read_text(encoding="utf-8").splitlines() == TEXTS
     assert main(evaluate(tmp_path / "absent", tmp_path, TEXTS, TEXTS)) == 1
     assert "absent" in capsys.readouterr().err

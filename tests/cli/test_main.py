@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -61,14 +63,46 @@ def test_a_users_mistake_is_one_line(
     assert capsys.readouterr().err == "pytransformer: error: no such thing; give another\n"
 
 
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (NotADirectoryError(20, "Not a directory", "file/x"), "file/x: Not a directory"),
+        (OSError(5, "Input/output error"), "standard input or output: Input/output error"),
+        (MemoryError(), "not enough memory; take smaller batches"),
+        (
+            RuntimeError(
+                "DefaultCPUAllocator: can't allocate memory: you tried to allocate 80 bytes."
+            ),
+            "not enough memory for 80 bytes; take",
+        ),
+        (RuntimeError("instruction set 'x' is not compiled in"), "PYTRANSFORMER_ISA: instruction"),
+        (ImportError("built for another torch; rebuild it"), "built for another torch; rebuild it"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line(
+    error: Exception,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _replace_run(monkeypatch, error)
+    assert cli.main(["train"]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith(f"pytransformer: error: {message}")
+    assert err.count("\n") == 1
+
+
 def test_ctrl_c_is_status_130(monkeypatch: pytest.MonkeyPatch) -> None:
     _replace_run(monkeypatch, KeyboardInterrupt())
     assert cli.main(["train"]) == 130
 
 
-def test_a_mistake_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    _replace_run(monkeypatch, RuntimeError("a bug"))
-    with pytest.raises(RuntimeError, match="a bug"):
+@pytest.mark.parametrize(
+    "bug", [RuntimeError("a bug"), ImportError("a bug", name="pytransformer.data"), KeyError("bug")]
+)
+def test_a_mistake_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch, bug: Exception) -> None:
+    _replace_run(monkeypatch, bug)
+    with pytest.raises(type(bug), match="bug"):
         cli.main(["train"])
 
 
@@ -95,3 +129,43 @@ def test_runs_as_a_module() -> None:
         [sys.executable, "-m", "pytransformer", "--version"], capture_output=True, text=True
     )
     assert result.stdout == f"pytransformer {__version__}\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+def test_a_full_disk_behind_standard_output() -> None:
+    with Path("/dev/full").open("wb") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "pytransformer", "train", "--print-config"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    message = "pytransformer: error: standard input or output: No space left on device\n"
+    assert (result.returncode, result.stderr) == (1, message)
+
+
+def test_closed_output_and_error_are_no_error() -> None:
+    command = f"{sys.executable} -m pytransformer train --print-config >&- 2>&-"
+    assert subprocess.run(["sh", "-c", command]).returncode == 0
+
+
+def test_the_command_words_an_unknown_backend() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "pytransformer", "translate", "model"],
+        env={**os.environ, "PYTRANSFORMER_BACKEND": "fast"},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 1
+    assert result.stderr.startswith("pytransformer: error: PYTRANSFORMER_BACKEND = 'fast': set it")
+    assert result.stderr.count("\n") == 1
+
+
+def test_the_frame_of_the_command_imports_no_torch() -> None:
+    """So that Ctrl-C, while torch is imported, meets the frame's answer."""
+    program = (
+        "import sys; sys.orig_argv[-len(sys.argv)] = '/bin/pytransformer'\n"
+        "import pytransformer.cli.main\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program, "train"]).returncode == 0

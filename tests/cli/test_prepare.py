@@ -52,7 +52,8 @@ def test_a_tokenizer_takes_the_place_of_a_size(text, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--vocab-size", "2"], "'2' is no whole number of at least 3"),
+        (["--vocab-size", "2"], "'2' is no whole number from 3 to 1073741824"),
+        (["--vocab-size", "2147483648"], "is no whole number from 3 to 1073741824"),
         (["--max-length", "many"], "'many' is no whole number of at least 2"),
         (["--valid-lines", "0"], "'0' is no whole number of at least 1"),
         (["--model-type", "word"], "invalid choice: 'word'"),

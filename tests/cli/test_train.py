@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import resource
+import errno
+import os
 import shlex
 import signal
 import subprocess
@@ -14,7 +15,9 @@ from typing import Any
 
 import pytest
 
+from pytransformer import files
 from pytransformer.cli.main import main
+from pytransformer.training import trainer
 from tests.cases.micro_run import prepare_data, read_log, write_config
 
 
@@ -57,18 +60,33 @@ def test_needs_a_file(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_full_disk_names_the_command_that_goes_on(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_config(tmp_path / "train.toml", data, tmp_path / "run", training__max_steps=2)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
-    try:
-        assert main(["train", str(path)]) == 1
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    message = capsys.readouterr().err.splitlines()[-1]
-    assert message.startswith("pytransformer: error: cannot save step 2: ")
-    assert message.endswith(f"make room, then go on with: pytransformer train {path} --resume")
+
+    def save_model(directory: Path, *arguments: object) -> None:
+        with files.atomic_directory(directory):
+            raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(trainer, "save_model", save_model)
+    for code, remedy in ((errno.ENOSPC, "make room"), (errno.EIO, "repair that")):
+        assert main(["train", str(path), *(["--resume"] if code == errno.EIO else [])]) == 1
+        message = capsys.readouterr().err.splitlines()[-1]
+        assert message.startswith("pytransformer: error: cannot save step 2: ")
+        assert message.endswith(f"; {remedy}, then go on with: pytransformer train {path} --resume")
+
+
+def test_an_output_that_cannot_be_made_is_named(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "file" / "run"
+    (tmp_path / "file").touch()
+    path = write_config(tmp_path / "train.toml", data, output)
+    assert main(["train", str(path)]) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"pytransformer: error: cannot make {output}: Not a directory; repair that, then go on "
+        f"with: pytransformer train {path} --resume"
+    )
 
 
 def _start(arguments: list[str]) -> subprocess.Popen[str]:

@@ -176,11 +176,15 @@ def test_a_damaged_model_is_one_clear_line(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--beam-size", "0"], "beam_size = 0"),
-        (["--n-best", "5"], "num_hypotheses = 5"),
+        (["--beam-size", "0"], "--beam-size 0: must be at least 1"),
+        (["--beam-size", "1" + 20 * "0"], "at most 1024"),
+        (["--n-best", "5"], "--n-best 5: must be at least 1 and at most 4, the --beam-size"),
+        (["--max-length", "1" + 20 * "0"], "at most 65536"),
         (["--batch-size", "0"], "--batch-size 0"),
+        (["--batch-size", "1" + 20 * "0"], "at most 65536"),
         (["--threads", "0"], "--threads 0"),
-        (["--length-penalty", "nan"], "length_penalty = nan"),
+        (["--threads", "100000"], "--threads 100000: must be at least 1 and at most 1024"),
+        (["--length-penalty", "nan"], "--length-penalty nan: must be at least -10.0"),
         (["--output", "/dev/null/out"], "cannot write /dev/null/out"),
         (["absent.txt"], "cannot read absent.txt"),
     ],
@@ -195,6 +199,54 @@ def test_mistakes_are_named(
     feed(monkeypatch, b"")
     assert main(["translate", str(model), *options]) == 1
     assert message in capsys.readouterr().err
+
+
+def test_the_input_is_not_overwritten(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text, link = tmp_path / "in", tmp_path / "link"
+    text.write_bytes(lines(TEXTS))
+    link.symlink_to(text)
+    assert main(["translate", str(model), str(text), "--output", str(link)]) == 1
+    assert f"--output {link} is the file {text} that is read" in capsys.readouterr().err
+    assert text.read_bytes() == lines(TEXTS)
+
+
+def test_an_error_leaves_the_output_of_before(model: Path, tmp_path: Path) -> None:
+    text, out = tmp_path / "in", tmp_path / "out"
+    text.write_bytes(lines(TEXTS[:3]) + b"K\xe4tze\n")
+    out.write_text("old")
+    assert main(["translate", str(model), str(text), "--output", str(out)]) == 1
+    assert main(["translate", str(model), str(tmp_path / "absent"), "--output", str(out)]) == 1
+    assert out.read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]
+
+
+def test_what_is_no_regular_file_is_written_and_not_replaced(
+    model: Path, expected: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "in").write_bytes(lines(TEXTS))
+    (tmp_path / "link").symlink_to("out")
+    run = ["translate", str(model), str(tmp_path / "in"), "--quiet", "--output"]
+    assert main([*run, str(tmp_path / "link")]) == 0
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "out").read_bytes() == lines(expected)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE) as reader:
+        assert main([*run, str(pipe)]) == 0
+        if not pipe.is_fifo():
+            reader.kill()  # nobody will ever write to it
+        assert reader.communicate(timeout=20)[0] == lines(expected)
+    assert pipe.is_fifo()
+
+
+def test_standard_input_that_is_closed(
+    model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert main(["translate", str(model)]) == 1
+    assert "standard input is closed; name a file" in capsys.readouterr().err
 
 
 def test_as_a_process_whose_reader_leaves(model: Path, expected: list[str]) -> None:

@@ -70,7 +70,12 @@ def flip(path: Path) -> None:
         (lambda d: edit_info(d, format="x"), "info.json is foreign"),
         (lambda d: edit_info(d, format_version=9), "format version 9, .* reads version 1"),
         (lambda d: edit_info(d, vocab_size="many"), "lacks 'vocab_size'"),
-        (lambda d: edit_info(d, files={}), "does not list train.source.offsets.npy"),
+        (lambda d: edit_info(d, files={}), "does not list source.spm"),
+        (lambda d: edit_info(d, files={"source.spm": 1}), "checksum of .*source.spm are damaged"),
+        *(
+            (lambda d, name=name: flip(d / name), f"{name} has changed since .*; prepare the data")
+            for name in ("source.spm", "target.spm", "vocab.json", "tokenizer_config.json")
+        ),
         (lambda d: (d / "train.target.tokens.npy").unlink(), "train.target.tokens.npy is missing"),
         (lambda d: cut(d / "train.source.tokens.npy"), r"tokens.npy has \d+ bytes, but \d+ were"),
         (lambda d: flip(d / "train.source.offsets.npy"), "offsets.npy has changed"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ import pytest
 
 from pytransformer.data import ParallelDataset, Tokenizer, prepare
 from pytransformer.data.prepare import Report
+from pytransformer.data.tokenizer import TOKENIZER_FILES
 from pytransformer.errors import UserError
+from pytransformer.files import write_checksums
 
 # Of each six pairs one is too long on one side, two are empty on one.
 SOURCE = ["Dog", "a cat sees the dog", "the dog runs", "", "the cat", "the cat runs to a dog"] * 20
@@ -186,8 +189,36 @@ def test_options_are_checked(text, tmp_path: Path) -> None:
         run(text, tmp_path / "data", max_length=1)
     with pytest.raises(ValueError, match="valid_lines = 0"):
         run(text, tmp_path / "data", valid_lines=0)
-    with pytest.raises(UserError, match="belong together"):
+    with pytest.raises(UserError, match="--valid-source and --valid-target belong together"):
         run(text, tmp_path / "data", valid_source=text[0])
+    with pytest.raises(UserError, match="leave it out with --tokenizer"):
+        run(text, tmp_path / "data", tokenizer=tmp_path, lowercase=True)
+
+
+def test_a_pipe_is_refused(text, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="pipe is no file that can be read twice"):
+        run((tmp_path / "pipe", text[1]), tmp_path / "data")
+
+
+@pytest.mark.parametrize("kind", ["prepared data", "model"])
+def test_a_damaged_tokenizer_is_not_used_again(text, tmp_path: Path, kind: str) -> None:
+    run(text, tmp_path / "one")
+    if kind == "model":
+        (tmp_path / "one" / "info.json").unlink()
+        write_checksums(tmp_path / "one", TOKENIZER_FILES)
+    path = tmp_path / "one" / "source.spm"
+    path.write_bytes(path.read_bytes()[:-1] + b"\xff")
+    with pytest.raises(UserError, match=r"source\.spm has changed since it was written"):
+        run(text, tmp_path / "two", tokenizer=tmp_path / "one")
+
+
+def test_names_need_not_be_utf8(text, tmp_path: Path) -> None:
+    source = text[0].rename(tmp_path / os.fsdecode(b"\xff.en.gz"))
+    run((source, text[1]), tmp_path / "data", source_language=os.fsdecode(b"\xfe"))
+    info = ParallelDataset(tmp_path / "data").info
+    assert info["raw"][0]["name"] == source.name
+    assert info["source_language"] == os.fsdecode(b"\xfe")
 
 
 def test_ids_are_stored_small(text, tmp_path: Path) -> None:

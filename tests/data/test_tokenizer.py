@@ -131,6 +131,7 @@ def test_no_text_is_said(lines: list[str]) -> None:
     ("options", "message"),
     [
         ({"vocab_size": 2}, "vocab_size = 2"),
+        ({"vocab_size": 2**31}, "vocab_size = 2147483648: must be 3 to 1073741824"),
         ({"model_type": "word"}, "model_type = 'word': must be bpe or unigram"),
         ({"character_coverage": 0.0}, "character_coverage = 0.0"),
         ({"character_coverage": float("nan")}, "character_coverage = nan"),
@@ -154,6 +155,7 @@ def _renumber(directory: Path, **ids: int) -> None:
         (lambda d: (d / "target.spm").unlink(), "cannot read .*target.spm: No such file"),
         (lambda d: (d / "vocab.json").write_text("{"), "vocab.json, line 1: not valid JSON"),
         (lambda d: (d / "source.spm").write_bytes(b"\1\2"), "no usable tokenizer"),
+        (lambda d: (d / "target.spm").write_bytes(b""), "a SentencePiece model is empty; copy it"),
         (lambda d: _renumber(d, pad=7), "its ids are not 0 to 120, each once"),
         (lambda d: _renumber(d, unk=120, pad=1), "<unk> has the id 120, expected 1"),
     ],

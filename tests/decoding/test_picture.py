@@ -101,6 +101,8 @@ def test_the_packaged_font_serves_where_the_system_has_none(
     ("sentence", "options", "message"),
     [
         ("  ", {}, "the sentence is empty"),
+        ("a\udcff", {}, r"the sentence is not valid Unicode \(character 2"),
+        ("cat", {"target": "\udcff"}, "the target is not valid Unicode"),
         ("cat", {"target": ""}, "the target is empty"),
         ("cat", {"layer": 3}, "layer 3 does not exist: this model has layers 1 to 2"),
         ("cat", {"layer": 0}, "layer 0 does not exist"),
@@ -132,3 +134,9 @@ def test_without_matplotlib(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(UserError, match="pip install matplotlib koreanize-matplotlib"):
         draw_attention(tmp_path, "cat", tmp_path / "x.png")
+
+
+def test_a_decoder_without_layers_has_nothing_to_draw(tmp_path: Path) -> None:
+    save_model(tmp_path / "model", translators.model(decoder_layers=0), translators.tokenizer())
+    with pytest.raises(UserError, match="model: the decoder has no layers"):
+        draw_attention(tmp_path / "model", "cat", tmp_path / "x.png")

@@ -323,8 +323,15 @@ def test_scores_that_are_not_numbers_are_reported() -> None:
         (dict(length_penalty=math.nan), "length_penalty = nan"),
         (dict(length_penalty=11.0), "length_penalty = 11.0"),
         (dict(max_length=0), "max_length = 0"),
+        (dict(beam_size=10**20), "beam_size = 1.*at most 1024"),
+        (dict(max_length=10**20), "max_length = 1.*at most 65536"),
     ],
 )
 def test_options_out_of_range(options: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         SearchOptions(**options)
+
+
+def test_counts_are_whole_numbers() -> None:
+    with pytest.raises(TypeError, match=r"beam_size = 2\.5: must be an int, not float"):
+        SearchOptions(beam_size=2.5)

@@ -162,6 +162,12 @@ def test_mistakes_are_named(tmp_path: Path, translator: Translator) -> None:
         Translator(translators.model(vocab_size=size + 3), translators.tokenizer())
     with pytest.raises(TypeError, match="one string, 'a cat'; give a list"):
         translator.translate("a cat")
+    with pytest.raises(TypeError, match="one string, b'a cat'"):
+        translator.translate(b"a cat")
+    with pytest.raises(TypeError, match="text 2 is NoneType; give a str"):
+        translator.translate(["a", None])
+    with pytest.raises(UserError, match=r"line 2 is not valid Unicode \(character 3 is '.udcff'\)"):
+        translator.translate(["a", "ab\udcff"])
     with pytest.raises(TypeError, match="one string"):
         next(translator.translate_stream("a cat"))
     with pytest.raises(ValueError, match="look_ahead = 0"):

@@ -52,7 +52,11 @@ def test_damage_is_refused_by_name(data: Path, output: Path, name: str) -> None:
 
 def test_a_directory_without_checksums_is_refused(data: Path, output: Path) -> None:
     (output / "step-2" / "checksums.json").unlink()
-    with pytest.raises(UserError, match=r"step-2 is no whole checkpoint"):
+    message = r"step-2 is no whole checkpoint .*; there is no other checkpoint; train into another"
+    with pytest.raises(UserError, match=message):
+        train(config(data, output), resume=True)
+    (output / "step-1").mkdir()
+    with pytest.raises(UserError, match=f"with: ln -sfn step-1 {output}/last"):
         train(config(data, output), resume=True)
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
+from pytransformer.errors import UserError
 from pytransformer.training.log import Log
 
 
@@ -40,3 +43,15 @@ def test_a_shortened_log_is_continued(tmp_path: Path) -> None:
         log.write("train", 11, 1.0)
         assert log.lines == 2
     assert _steps(path) == [1, 11]
+
+
+def test_one_process_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    with Log(path) as log:
+        log.write("train", 1, 0.1)
+        with pytest.raises(UserError, match=f"another process is training into {tmp_path};"):
+            Log(path)
+        log.write("train", 2, 0.2)
+    assert _steps(path) == [1, 2]
+    with Log(path, keep_lines=2) as log:
+        assert log.lines == 2

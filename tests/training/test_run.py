@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from pytransformer import ops
 from pytransformer.directory import load_model
 from pytransformer.errors import UserError
 from pytransformer.training import train
+from pytransformer.training.log import Log
 from tests.cases.micro_run import config, read_log
 
 
@@ -134,7 +137,8 @@ def test_minutes_limit_a_run(data: Path, tmp_path: Path) -> None:
 def test_only_recent_and_best_checkpoints_stay(data: Path, tmp_path: Path) -> None:
     output = tmp_path / "run"
     train(config(data, output, checkpoints__every_steps=3, checkpoints__keep=2))
-    (output / ".step-15.abc.tmp").mkdir()
+    for name in ("step-15", "model", "last"):
+        (output / f".{name}.0123456789abcdef.tmp").mkdir()
     train(config(data, output, training__max_steps=15, checkpoints__keep=2), resume=True)
     assert sorted(path.name for path in output.glob("step-*")) == ["step-12", "step-15"]
     assert not list(output.glob(".*"))
@@ -160,13 +164,64 @@ def test_resume_without_the_link_touches_nothing(data: Path, tmp_path: Path) -> 
     train(config(data, output))
     (output / "last").unlink()
     log = (output / "log.jsonl").read_bytes()
-    with pytest.raises(UserError, match=r"no link `last`.*ln -s step-N"):
+    with pytest.raises(
+        UserError, match=rf"no link `last`.*; make it with: ln -sfn step-12 {output}/last"
+    ):
         train(config(data, output), resume=True)
     assert (output / "log.jsonl").read_bytes() == log
 
 
+def test_a_copy_of_a_run_without_links_is_refused(data: Path, tmp_path: Path) -> None:
+    output, copy = tmp_path / "run", tmp_path / "copy"
+    train(config(data, output, training__max_steps=2))
+    shutil.copytree(output, copy)
+    with pytest.raises(UserError, match=r"copying made directories of its links") as error:
+        train(config(data, copy), resume=True)
+    subprocess.run(str(error.value).partition("restore them with: ")[2], shell=True, check=True)
+    assert train(config(data, copy), resume=True).state.step == 12
+
+
+def test_a_missing_model_is_written_again(data: Path, tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    chosen = config(data, output, training__max_steps=2)
+    train(chosen)
+    before = {path.name: path.read_bytes() for path in (output / "model").iterdir()}
+    shutil.rmtree(output / "model")
+    train(chosen, resume=True)
+    assert {path.name: path.read_bytes() for path in (output / "model").iterdir()} == before
+
+
+def test_resume_says_what_has_changed(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "run"
+    train(config(data, output, training__max_steps=2))
+    assert "changed since" not in capsys.readouterr().err
+    (output / "log.jsonl").write_text("")
+    changes = {"training__max_steps": 3, "training__learning_rate": 0.02}
+    train(config(data, output, **changes), resume=True)
+    said = capsys.readouterr().err.splitlines()
+    assert said[:4] == [
+        "resuming at step 2",
+        "changed since: [training] max_steps 2 -> 3",
+        "changed since: [training] learning_rate 0.01 -> 0.02",
+        f"{output}/log.jsonl has 0 lines, but 3 were written up to step 2: the others are lost",
+    ]
+    train(config(data, output, **changes), resume=True)
+    assert "changed since" not in capsys.readouterr().err
+
+
+def test_two_processes_do_not_share_an_output(data: Path, tmp_path: Path) -> None:
+    train(config(data, tmp_path, training__max_steps=2))
+    before = {path: path.read_bytes() for path in tmp_path.glob("*.*")}
+    with Log(tmp_path / "log.jsonl", keep_lines=9), pytest.raises(UserError, match="another proc"):
+        train(config(data, tmp_path), resume=True)
+    assert {path: path.read_bytes() for path in before} == before
+
+
 def test_resume_without_a_checkpoint_begins(data: Path, tmp_path: Path) -> None:
     (tmp_path / "log.jsonl").write_text("{}\n")
+    (tmp_path / ".model.0123456789abcdef.tmp").mkdir()
     train(config(data, tmp_path), resume=True)
     assert [entry["step"] for entry in read_log(tmp_path)] == list(range(1, 13))
 
