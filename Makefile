@@ -34,6 +34,10 @@ demo: build ## train on built-in sentences, translate, score, draw (TARGET=ko fo
 test: build ## build and run the tests
 	$(BIN)/python -m pytest $(ARGS)
 
+.PHONY: bench
+bench: build ## time the ops and a training step against torch (ARGS="attention" for one of them)
+	$(BIN)/pytransformer bench $(ARGS)
+
 .PHONY: build
 build: $(VENV)/.installed ## compile what has changed
 	$(BIN)/python setup.py --quiet build_ext --inplace

@@ -2,11 +2,12 @@
 
 set(PT_KERNEL_SOURCES
   attention_backward attention_forward attention_weights embedding layer_norm linear_cross_entropy
-  matmul rows table)
+  matmul peak rows table)
 list(TRANSFORM PT_KERNEL_SOURCES PREPEND csrc/kernels/cpu/)
 list(TRANSFORM PT_KERNEL_SOURCES APPEND .cpp)
 
-add_library(pt_kernels STATIC csrc/kernels/cpu/dispatch.cpp csrc/kernels/cpu/scratch.cpp)
+add_library(pt_kernels STATIC csrc/kernels/cpu/dispatch.cpp csrc/kernels/cpu/profile.cpp
+  csrc/kernels/cpu/scratch.cpp)
 target_link_libraries(pt_kernels PUBLIC OpenMP::OpenMP_CXX)
 
 function(pt_add_isa isa)

@@ -74,7 +74,7 @@ CPP_LIBRARIES: dict[str, tuple[str, ...]] = {
 # A file that is compiled once per instruction set must not define what the standard library would
 # define too: the linker keeps one copy, which then runs on every machine.
 ISA_HEADERS = {"cstddef", "cstdint", "immintrin.h", "omp.h"}
-COMPILED_ONCE = {"dispatch.cpp", "kernels.h", "scratch.cpp"}
+COMPILED_ONCE = {"dispatch.cpp", "kernels.h", "profile.cpp", "profile.h", "scratch.cpp"}
 
 
 class Arrow(NamedTuple):

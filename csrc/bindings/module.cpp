@@ -4,6 +4,7 @@
 #include <pybind11/pybind11.h>
 
 #include "../kernels/cpu/kernels.h"
+#include "../kernels/cpu/profile.h"
 
 namespace py = pybind11;
 
@@ -29,6 +30,37 @@ py::list instruction_sets() {
   return names;
 }
 
+// Operations done by all threads in `rounds` rounds of multiply-adds on registers.
+double peak(const std::string& dtype, int64_t rounds) {
+  pt::PeakArgs args{};
+  if (dtype == "float32") {
+    args.type = pt::Type::float32;
+  } else if (dtype == "bfloat16") {
+    args.type = pt::Type::bfloat16;
+  } else if (dtype == "float64") {
+    args.type = pt::Type::float64;
+  } else {
+    throw py::value_error("dtype is '" + dtype + "'; choose float32, bfloat16 or float64");
+  }
+  double operations = 0;
+  args.rounds = rounds;
+  args.operations = &operations;
+  const py::gil_scoped_release release;
+  pt::kernels().peak(args);
+  return operations;
+}
+
+py::dict stop_profile() {
+  int count = 0;
+  const pt::KernelTime* times = pt::stop_profile(count);
+  py::dict result;
+  for (int i = 0; i < count; i++) {
+    if (times[i].calls > 0)
+      result[times[i].name] = py::make_tuple(times[i].calls, times[i].seconds);
+  }
+  return result;
+}
+
 }  // namespace
 
 PYBIND11_MODULE(_C, m) {
@@ -52,6 +84,12 @@ PYBIND11_MODULE(_C, m) {
         return names;
       },
       "The kernels compiled in, for every instruction set.");
+  m.def("peak", peak, py::arg("dtype"), py::arg("rounds"),
+        "Run multiply-adds on registers, `rounds` times, on every thread; returns the number of "
+        "floating-point operations done. Time it to know what the machine can do.");
+  m.def("start_profile", pt::start_profile, "Count the time that every kernel takes from now on.");
+  m.def("stop_profile", stop_profile,
+        "Stop counting. Returns {kernel: (calls, seconds)} for every kernel that was called.");
   m.def(
       "omp_max_threads", [] { return omp_get_max_threads(); },
       "Threads of the OpenMP pool that kernels use; torch.set_num_threads governs it.");

@@ -74,6 +74,8 @@ const Kernels& kernels() {
   return *table;
 }
 
-void select_kernels(const char* isa) { selected.store(named(isa), std::memory_order_release); }
+void select_kernels(const char* isa) { use_kernels(*named(isa)); }
+
+void use_kernels(const Kernels& table) { selected.store(&table, std::memory_order_release); }
 
 }  // namespace pt

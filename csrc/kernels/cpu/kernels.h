@@ -6,24 +6,26 @@
 #include "../layer_norm.h"
 #include "../linear_cross_entropy.h"
 #include "../matmul.h"
+#include "../peak.h"
 #include "../rows.h"
 
 // name, argument struct: the one list of kernels.
-#define PT_FOR_EACH_KERNEL(X)                               \
-  X(matmul, MatmulArgs)                                     \
-  X(column_sums, ColumnSumsArgs)                            \
-  X(activation_forward, ActivationArgs)                     \
-  X(sum_of_squares, SumOfSquaresArgs)                       \
-  X(top_log_probs, TopLogProbsArgs)                         \
-  X(layer_norm_forward, LayerNormForwardArgs)               \
-  X(layer_norm_backward, LayerNormBackwardArgs)             \
-  X(embedding_forward, EmbeddingForwardArgs)                \
-  X(embedding_backward, EmbeddingBackwardArgs)              \
-  X(linear_cross_entropy, LinearCrossEntropyArgs)           \
-  X(attention_forward, AttentionForwardArgs)                \
-  X(attention_backward, AttentionBackwardArgs)              \
-  X(attention_weights_forward, AttentionWeightsForwardArgs) \
-  X(attention_weights_backward, AttentionWeightsBackwardArgs)
+#define PT_FOR_EACH_KERNEL(X)                                 \
+  X(matmul, MatmulArgs)                                       \
+  X(column_sums, ColumnSumsArgs)                              \
+  X(activation_forward, ActivationArgs)                       \
+  X(sum_of_squares, SumOfSquaresArgs)                         \
+  X(top_log_probs, TopLogProbsArgs)                           \
+  X(layer_norm_forward, LayerNormForwardArgs)                 \
+  X(layer_norm_backward, LayerNormBackwardArgs)               \
+  X(embedding_forward, EmbeddingForwardArgs)                  \
+  X(embedding_backward, EmbeddingBackwardArgs)                \
+  X(linear_cross_entropy, LinearCrossEntropyArgs)             \
+  X(attention_forward, AttentionForwardArgs)                  \
+  X(attention_backward, AttentionBackwardArgs)                \
+  X(attention_weights_forward, AttentionWeightsForwardArgs)   \
+  X(attention_weights_backward, AttentionWeightsBackwardArgs) \
+  X(peak, PeakArgs)
 
 namespace pt {
 
@@ -41,6 +43,9 @@ const Kernels& kernels();
 
 // Throws std::runtime_error likewise; the choice holds for the whole process.
 void select_kernels(const char* isa);
+
+// Any table from now on, in the whole process.
+void use_kernels(const Kernels& table);
 
 // The tables compiled into this build, best first, and whether this machine can run one.
 struct AvailableKernels {

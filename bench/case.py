@@ -1,0 +1,85 @@
+"""One comparison: what is done, by whom, and how to see that all do the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from tests.cases.compare import assert_close
+
+OURS = "pytransformer"
+TORCH = "torch"
+
+Mode = Literal["forward", "forward+backward"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What one line of a report is about.
+
+    Attributes:
+        name: the shape, in words.
+        dtype: ``float32`` or ``bfloat16``.
+        mode: what is timed.
+        sides: what each side does once; ours is ``OURS``.
+        check: raises AssertionError when our result is wrong; run before anything is timed.
+        operations: floating-point operations done, two for a multiply-add; 0 where memory decides.
+        bytes: read and written at least, where memory decides.
+    """
+
+    name: str
+    dtype: str
+    mode: Mode
+    sides: dict[str, Callable[[], object]]
+    check: Callable[[], None]
+    operations: float = 0.0
+    bytes: float = 0.0
+
+
+def side(
+    mode: Mode, function: Callable[..., Tensor], inputs: Sequence[Tensor], cotangent: Tensor
+) -> Callable[[], object]:
+    """``function`` of ``inputs`` without autograd, or with the gradients of all of them."""
+
+    def forward() -> object:
+        with torch.no_grad():
+            return function(*inputs)
+
+    def forward_and_backward() -> object:
+        out = function(*inputs)
+        return torch.autograd.grad(out, inputs, cotangent if out.dim() else None)
+
+    return forward if mode == "forward" else forward_and_backward
+
+
+def check_against(
+    ours: Callable[..., Tensor],
+    oracle: Callable[..., Tensor],
+    inputs: Sequence[Tensor],
+    cotangent: Tensor,
+    length: int,
+) -> Callable[[], None]:
+    """A check of outputs and gradients against ``oracle`` in float64.
+
+    ``length`` is that of the longest sum: the tolerance is that of the tests.
+    """
+
+    def check() -> None:
+        exact = [x.detach().double().requires_grad_() for x in inputs]
+        expected = oracle(*exact)
+        wanted = torch.autograd.grad(
+            expected, exact, cotangent.double() if expected.dim() else None
+        )
+        leaves = [x.detach().requires_grad_() for x in inputs]
+        out = ours(*leaves)
+        found = torch.autograd.grad(out, leaves, cotangent if out.dim() else None)
+        dtype = inputs[0].dtype
+        assert_close(out, expected.detach(), length=length, name="output", dtype=dtype)
+        for index, (one, other) in enumerate(zip(found, wanted, strict=True)):
+            assert_close(one, other, length=length, name=f"gradient {index}", dtype=dtype)
+
+    return check

@@ -1,0 +1,46 @@
+"""Layer norm against torch's, forward and backward."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from bench.case import OURS, TORCH, Case, check_against, side
+from pytransformer import ops, reference
+
+SHAPES = ((4096, 512), (1136, 128))  # rows, columns
+
+
+def cases() -> Iterator[Case]:
+    """Every shape in float32, and in bfloat16 with float32 gains on our side."""
+    for dtype in (torch.float32, torch.bfloat16):
+        for rows, columns in SHAPES:
+            yield _case(rows, columns, dtype)
+
+
+def _case(rows: int, columns: int, dtype: torch.dtype) -> Case:
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(rows, columns, generator=generator).to(dtype).requires_grad_()
+    gain = torch.randn(columns, generator=generator).to(dtype).requires_grad_()
+    shift = torch.randn(columns, generator=generator).to(dtype).requires_grad_()
+    cotangent = torch.randn(rows, columns, generator=generator).to(dtype)
+    inputs = (x, gain, shift)
+
+    def torch_norm(x: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
+        return F.layer_norm(x, (columns,), gain, shift)
+
+    return Case(
+        name=f"{rows} x {columns}",
+        dtype=str(dtype).removeprefix("torch."),
+        mode="forward+backward",
+        sides={
+            OURS: side("forward+backward", ops.layer_norm, inputs, cotangent),
+            TORCH: side("forward+backward", torch_norm, inputs, cotangent),
+        },
+        check=check_against(ops.layer_norm, reference.layer_norm, inputs, cotangent, rows),
+        # x and out; then grad, x and grad_x
+        bytes=5.0 * rows * columns * dtype.itemsize,
+    )

@@ -1,0 +1,53 @@
+"""Output projection and cross-entropy with label smoothing, against torch's two ops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from bench.case import OURS, TORCH, Case, check_against, side
+from pytransformer import ops, reference
+
+ROWS = 1136
+VOCABULARY = 10_000
+SMOOTHING = 0.1
+
+
+def cases() -> Iterator[Case]:
+    """Two widths, forward and backward."""
+    for dtype in (torch.float32, torch.bfloat16):
+        for width in (128, 512):
+            yield _case(width, dtype)
+
+
+def _case(width: int, dtype: torch.dtype) -> Case:
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(ROWS, width, generator=generator).to(dtype).requires_grad_()
+    weight = (torch.randn(VOCABULARY, width, generator=generator) * width**-0.5).to(dtype)
+    weight.requires_grad_()
+    targets = torch.randint(0, VOCABULARY, (ROWS,), generator=generator)
+    inputs, unused = (x, weight), torch.empty(())
+
+    def ours(x: Tensor, weight: Tensor) -> Tensor:
+        return ops.linear_cross_entropy(x, weight, targets, label_smoothing=SMOOTHING)
+
+    def theirs(x: Tensor, weight: Tensor) -> Tensor:
+        return F.cross_entropy(F.linear(x, weight), targets, label_smoothing=SMOOTHING)
+
+    def oracle(x: Tensor, weight: Tensor) -> Tensor:
+        return reference.linear_cross_entropy(x, weight, targets, label_smoothing=SMOOTHING)
+
+    return Case(
+        name=f"{ROWS} x {width} x {VOCABULARY}",
+        dtype=str(dtype).removeprefix("torch."),
+        mode="forward+backward",
+        sides={
+            OURS: side("forward+backward", ours, inputs, unused),
+            TORCH: side("forward+backward", theirs, inputs, unused),
+        },
+        check=check_against(ours, oracle, inputs, unused, VOCABULARY),
+        operations=6.0 * ROWS * width * VOCABULARY,
+    )

@@ -1,0 +1,135 @@
+"""A whole training step: forward, loss, backward, Adam; against torch.nn.Transformer."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from bench.case import OURS, TORCH, Case
+from bench.torch_transformer import PaddedBatch, TorchTransformer
+from pytransformer import Packed, Transformer, TransformerConfig, pack
+from tests.cases.compare import assert_close
+from tests.cases.torch_model import TorchModel
+
+VOCABULARY = 10_000
+SENTENCES = 64
+LENGTHS = (12, 24)
+EVEN_LENGTH = 18
+DROPOUT = 0.1
+CHECKED_SENTENCES = 4
+PRESETS = ("tiny", "small", "base")
+
+
+def cases() -> Iterator[Case]:
+    """Every preset in float32 and under bfloat16 autocast; then without padding and dropout."""
+    for dtype in ("float32", "bfloat16"):
+        for preset in PRESETS:
+            yield step_case(preset, dtype)
+    for preset in PRESETS:
+        yield step_case(preset, "float32", even=True, dropout=0.0)
+    yield step_case("tiny", "float32", sentences=4)
+
+
+def step_case(
+    preset: str,
+    dtype: str,
+    *,
+    sentences: int = SENTENCES,
+    even: bool = False,
+    dropout: float = DROPOUT,
+) -> Case:
+    """One step over ``sentences`` pairs of ragged (or even) lengths."""
+    config = replace(
+        TransformerConfig.preset(preset, vocab_size=VOCABULARY),
+        dropout=dropout,
+        attention_dropout=dropout,
+        activation_dropout=dropout,
+    )
+    torch.manual_seed(1)
+    ours, theirs = Transformer(config), TorchTransformer(config)
+    src, tgt = batch(sentences, even)
+    padded = PaddedBatch(src, tgt)
+    name = f"{preset}, {sentences} sentences"
+    return Case(
+        name=f"{name}, even, no dropout" if even else name,
+        dtype=dtype,
+        mode="forward+backward",
+        sides={
+            OURS: _stepper(ours, lambda: ours.loss(src, tgt), dtype),
+            TORCH: _stepper(theirs, lambda: theirs(padded), dtype),
+        },
+        check=lambda: _check(config, *batch(CHECKED_SENTENCES, even)),
+        operations=operations(config, src, tgt),
+    )
+
+
+def batch(sentences: int, even: bool) -> tuple[Packed, Packed]:
+    """Random pairs: sources of ``LENGTHS`` tokens, targets of as many to predict."""
+    generator = torch.Generator().manual_seed(1)
+
+    def side(extra: int) -> Packed:
+        lengths = torch.randint(LENGTHS[0], LENGTHS[1] + 1, (sentences,), generator=generator)
+        if even:
+            lengths.fill_(EVEN_LENGTH)
+        return pack(
+            [
+                torch.randint(2, VOCABULARY - 1, (int(length) + extra,), generator=generator)
+                for length in lengths
+            ]
+        )
+
+    return side(0), side(1)
+
+
+def operations(config: TransformerConfig, src: Packed, tgt: Packed) -> float:
+    """Floating-point operations of the products, forward and backward."""
+    d, ff = config.d_model, config.ff
+    rows_s, lengths_s = src.values.shape[0], src.lengths.double()
+    lengths_t = tgt.lengths.double() - 1
+    rows_t = float(lengths_t.sum())
+    encoder = config.encoder_layers * rows_s * (4 * d * d + 2 * d * ff)
+    decoder = config.decoder_layers * (rows_t * (6 * d * d + 2 * d * ff) + rows_s * 2 * d * d)
+    output = rows_t * d * (config.vocab_size - 1)
+    pairs = (
+        config.encoder_layers * lengths_s.square().sum()
+        + config.decoder_layers * (lengths_t * (lengths_t + 1) / 2 + lengths_t * lengths_s).sum()
+    )
+    # A linear layer is one product forward and two backward, attention two and five.
+    return 2.0 * (3.0 * (encoder + decoder + output) + 7.0 * d * float(pairs))
+
+
+def _stepper(model: nn.Module, loss: Callable[[], Tensor], dtype: str) -> Callable[[], object]:
+    optimizer = torch.optim.Adam(
+        model.parameters(), lr=1e-4, betas=(0.9, 0.98), eps=1e-9, fused=True
+    )
+
+    def step() -> None:
+        optimizer.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bfloat16"):
+            result = loss()
+        result.backward()
+        optimizer.step()
+
+    return step
+
+
+def _check(config: TransformerConfig, src: Packed, tgt: Packed) -> None:
+    """Loss and gradients without dropout, against torch.nn in float64."""
+    still = replace(config, dropout=0.0, attention_dropout=0.0, activation_dropout=0.0)
+    torch.manual_seed(1)
+    model = Transformer(still)
+    oracle = TorchModel(copy.deepcopy(model).double())
+    expected = oracle.loss(src, tgt, 0.1)
+    expected.backward()
+    loss = model.loss(src, tgt)
+    loss.backward()
+    length = config.vocab_size
+    assert_close(loss.detach(), expected.detach(), length=length, name="loss")
+    gradients = oracle.gradients()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None
+        assert_close(parameter.grad, gradients[name], length=length, name=name)

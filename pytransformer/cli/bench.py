@@ -1,0 +1,71 @@
+"""``pytransformer bench``: how fast the ops and a training step are on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from pytransformer.errors import UserError
+
+HELP = "time the ops and a training step against torch, from a source tree"
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+_EXAMPLES = """\
+examples:
+  pytransformer bench                        everything, in a quarter of an hour
+  pytransformer bench attention linear       two of them
+  pytransformer bench train_step --threads 1 --json report.json
+  LD_PRELOAD=libtcmalloc_minimal.so.4 pytransformer bench train_step    both sides with tcmalloc
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``bench``."""
+    parser.epilog = _EXAMPLES
+    parser.add_argument("names", nargs="*", metavar="NAME", help="benchmarks (default: all)")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=3.0,
+        metavar="S",
+        help="time for each case, all sides together (default: %(default)s)",
+    )
+    parser.add_argument("--threads", type=int, metavar="N", help="default: torch's choice")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON too")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the benchmarks that are named, or all.
+
+    Raises:
+        UserError: outside of a source tree, or for an unknown name.
+    """
+    main = _load()
+    unknown = [name for name in args.names if name not in main.BENCHMARKS]
+    if unknown:
+        raise UserError(f"bench has no {unknown[0]}; choose from {', '.join(main.BENCHMARKS)}")
+    if not args.seconds > 0:
+        raise UserError(f"--seconds {args.seconds}: must be more than 0")
+    if args.threads is not None:
+        import torch
+
+        if not 1 <= args.threads <= 1024:
+            raise UserError(f"--threads {args.threads}: must be from 1 to 1024")
+        torch.set_num_threads(args.threads)
+    main.run(args.names, args.seconds, args.json)
+    return 0
+
+
+def _load() -> ModuleType:
+    """``bench/main.py`` of the source tree that this package lies in; it is not installed."""
+    if not (_ROOT / "bench" / "main.py").is_file():
+        raise UserError(
+            "bench runs from a source tree: clone the project, then `make build` and "
+            "`.venv/bin/pytransformer bench`"
+        )
+    sys.path.insert(0, str(_ROOT))
+    return importlib.import_module("bench.main")
