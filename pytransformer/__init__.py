@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,16 +25,22 @@ def _is_the_command() -> bool:
     return [Path(name).name for name in program] == ["pytransformer"]
 
 
-# The command imports what it needs by itself, where it words errors and answers Ctrl-C: it also has
-# to start in a broken installation, to say what repairs it.
-if not _is_the_command():
-    from pytransformer import ops, reference
-    from pytransformer.config import TransformerConfig
-    from pytransformer.model import Transformer
-    from pytransformer.packed import Packed, pack
+# Loaded when they are asked for: translating needs sentencepiece, which training and the ops do
+# not, and the command has to start before any of them is loaded (see below).
+_EXPORTS = {
+    "Packed": "packed",
+    "Transformer": "model",
+    "TransformerConfig": "config",
+    "Translator": "decoding",
+    "pack": "packed",
+}
 
 if TYPE_CHECKING:
+    from pytransformer import ops, reference
+    from pytransformer.config import TransformerConfig
     from pytransformer.decoding import Translator
+    from pytransformer.model import Transformer
+    from pytransformer.packed import Packed, pack
 
 __all__ = [
     "Packed",
@@ -48,9 +55,14 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # Translating needs sentencepiece; training and the ops alone do not.
-    if name == "Translator":
-        from pytransformer.decoding import Translator
-
-        return Translator
+    if name in ("ops", "reference"):
+        return importlib.import_module(f"pytransformer.{name}")
+    if name in _EXPORTS:
+        return getattr(importlib.import_module(f"pytransformer.{_EXPORTS[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+# An installation that cannot work says so where it is imported, not at the first use. The command
+# does that by itself, in a sentence; it answers Ctrl-C meanwhile, and `doctor` names a remedy.
+if not _is_the_command():
+    importlib.import_module("pytransformer.ops")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,8 @@ import pytest
 from pytransformer.cli import bench
 from pytransformer.cli.main import main
 from tests.cases.backend import native_only
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @native_only
@@ -23,6 +27,20 @@ from tests.cases.backend import native_only
 def test_refuses(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", *arguments]) == 1
     assert message in capsys.readouterr().err
+
+
+@native_only
+def test_the_command_runs_a_benchmark_and_loads_all_of_them() -> None:
+    command = [sys.executable, "-m", "pytransformer", "bench", "embedding", "--seconds", "0.01"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "64 x 18 x 128 float32" in result.stdout
+    # As the command finds the package: without what `import pytransformer` loads for others.
+    code = "import sys; sys.orig_argv = sys.argv = ['pytransformer']\nimport bench.train_step"
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
 
 
 def test_needs_a_source_tree(
