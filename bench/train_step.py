@@ -120,6 +120,8 @@ def _stepper(model: nn.Module, loss: Callable[[], Tensor], dtype: str) -> Callab
 def _check(config: TransformerConfig, src: Packed, tgt: Packed) -> None:
     """Loss and gradients without dropout, against torch.nn in float64."""
     still = replace(config, dropout=0.0, attention_dropout=0.0, activation_dropout=0.0)
+    # relu's slope at 0 is decided by rounding, and among a million units some lie there.
+    still = replace(still, activation="silu")
     torch.manual_seed(1)
     model = Transformer(still)
     oracle = TorchModel(copy.deepcopy(model).double())
