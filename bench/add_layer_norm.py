@@ -47,7 +47,7 @@ def _case(rows: int, columns: int, dtype: torch.dtype) -> Case:
 
     return Case(
         name=f"{rows} x {columns}",
-        dtype=str(dtype).removeprefix("torch."),
+        dtype=dtype,
         mode="forward+backward",
         sides={
             OURS: side("forward+backward", ours, inputs, cotangent),

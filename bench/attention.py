@@ -82,7 +82,7 @@ def _case(shape: Shape, dtype: torch.dtype, mode: Mode, dropout: float) -> Case:
     products = 2 if mode == "forward" else 7
     return Case(
         name=f"{shape.name} dropout" if dropout else shape.name,
-        dtype=str(dtype).removeprefix("torch."),
+        dtype=dtype,
         mode=mode,
         sides={
             OURS: side(mode, our_attention, inputs[:3], inputs[3]),

@@ -23,7 +23,7 @@ class Case:
 
     Attributes:
         name: the shape, in words.
-        dtype: ``float32`` or ``bfloat16``.
+        dtype: of the rows, or of the autocast region.
         mode: what is timed.
         sides: what each side does once; ours is ``OURS``.
         check: raises AssertionError when our result is wrong; run before anything is timed.
@@ -32,12 +32,17 @@ class Case:
     """
 
     name: str
-    dtype: str
+    dtype: torch.dtype
     mode: Mode
     sides: dict[str, Callable[[], object]]
     check: Callable[[], None]
     operations: float = 0.0
     bytes: float = 0.0
+
+    @property
+    def precision(self) -> str:
+        """The name of ``dtype``, as ``float32``."""
+        return str(self.dtype).removeprefix("torch.")
 
 
 def side(

@@ -40,7 +40,7 @@ def _case(batch: int, length: int, width: int) -> Case:
 
     return Case(
         name=f"{batch} x {length} x {width}",
-        dtype="float32",
+        dtype=torch.float32,
         mode="forward+backward",
         sides={
             OURS: side("forward+backward", ours, (weight,), cotangent),

@@ -46,7 +46,7 @@ def _case(rows: int, width: int, hidden: int, dtype: torch.dtype, mode: Mode) ->
     products = 2 if mode == "forward" else 6
     return Case(
         name=f"{rows} x {width} x {hidden}",
-        dtype=str(dtype).removeprefix("torch."),
+        dtype=dtype,
         mode=mode,
         sides={
             OURS: side(mode, ops.feed_forward, inputs, cotangent),

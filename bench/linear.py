@@ -34,7 +34,7 @@ def _case(rows: int, columns: int, width: int, dtype: torch.dtype) -> Case:
     inputs = (x, weight, bias)
     return Case(
         name=f"{rows} x {columns} -> {width}",
-        dtype=str(dtype).removeprefix("torch."),
+        dtype=dtype,
         mode="forward",
         sides={
             OURS: side("forward", ops.linear, inputs, out),

@@ -42,7 +42,7 @@ def _case(width: int, dtype: torch.dtype) -> Case:
 
     return Case(
         name=f"{ROWS} x {width} x {VOCABULARY}",
-        dtype=str(dtype).removeprefix("torch."),
+        dtype=dtype,
         mode="forward+backward",
         sides={
             OURS: side("forward+backward", ours, inputs, unused),

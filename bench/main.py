@@ -47,7 +47,8 @@ def run(names: Sequence[str], seconds: float, json: Path | None) -> list[Row]:
             case.check()
             rows.append(Row(name, case, alternate(case.sides, seconds)))
             print(line(rows[-1]), flush=True)
-    print("\n".join(("\nwhere a peer is faster:", *losses(rows))) if any(losses(rows)) else "")
+    if lost := list(losses(rows)):
+        print("\nwhere a peer is faster:", *lost, sep="\n")
     if json is not None:
         write_json(json, machine, rows)
     return rows

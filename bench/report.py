@@ -37,7 +37,7 @@ class Row:
         """What we achieve: the number, its unit, and the fraction of the machine's peak."""
         if self.case.operations:
             rate = self.case.operations / self.ours.median
-            return rate / 1e9, "GFLOP/s", rate / peak_operations(self.case.dtype)
+            return rate / 1e9, "GFLOP/s", rate / peak_operations(self.case.precision)
         rate = self.case.bytes / self.ours.median
         return rate / 1e9, "GB/s", rate / peak_bandwidth()
 
@@ -46,7 +46,7 @@ class Row:
         return {
             "benchmark": self.benchmark,
             "case": self.case.name,
-            "dtype": self.case.dtype,
+            "dtype": self.case.precision,
             "mode": self.case.mode,
             "timings": {name: asdict(timing) for name, timing in self.timings.items()},
             "ratios": self.ratios(),
@@ -69,7 +69,7 @@ def line(row: Row) -> str:
     case, ours = row.case, row.ours
     number, unit, fraction = row.rate()
     mode = "" if case.mode == "forward" else " +bwd"
-    name = f"{case.name} {case.dtype}{mode}"
+    name = f"{case.name} {case.precision}{mode}"
     spread = f"{ours.low * 1e3:.2f}-{ours.high * 1e3:.2f}"
     peers = "  ".join(f"{peer} {ratio:.2f}" for peer, ratio in row.ratios().items())
     return (
@@ -84,7 +84,7 @@ def losses(rows: Sequence[Row]) -> Iterator[str]:
         for peer, ratio in row.ratios().items():
             if ratio < 1.0:
                 yield (
-                    f"{row.benchmark} {row.case.name} {row.case.dtype} {row.case.mode}: "
+                    f"{row.benchmark} {row.case.name} {row.case.precision} {row.case.mode}: "
                     f"{peer} takes {ratio:.2f} of our time"
                 )
 

@@ -26,17 +26,17 @@ PRESETS = ("tiny", "small", "base")
 
 def cases() -> Iterator[Case]:
     """Every preset in float32 and under bfloat16 autocast; then without padding and dropout."""
-    for dtype in ("float32", "bfloat16"):
+    for dtype in (torch.float32, torch.bfloat16):
         for preset in PRESETS:
             yield step_case(preset, dtype)
     for preset in PRESETS:
-        yield step_case(preset, "float32", even=True, dropout=0.0)
-    yield step_case("tiny", "float32", sentences=4)
+        yield step_case(preset, torch.float32, even=True, dropout=0.0)
+    yield step_case("tiny", torch.float32, sentences=4)
 
 
 def step_case(
     preset: str,
-    dtype: str,
+    dtype: torch.dtype,
     *,
     sentences: int = SENTENCES,
     even: bool = False,
@@ -102,14 +102,16 @@ def operations(config: TransformerConfig, src: Packed, tgt: Packed) -> float:
     return 2.0 * (3.0 * (encoder + decoder + output) + 7.0 * d * float(pairs))
 
 
-def _stepper(model: nn.Module, loss: Callable[[], Tensor], dtype: str) -> Callable[[], object]:
+def _stepper(
+    model: nn.Module, loss: Callable[[], Tensor], dtype: torch.dtype
+) -> Callable[[], object]:
     optimizer = torch.optim.Adam(
         model.parameters(), lr=1e-4, betas=(0.9, 0.98), eps=1e-9, fused=True
     )
 
     def step() -> None:
         optimizer.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bfloat16"):
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
             result = loss()
         result.backward()
         optimizer.step()

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+from pytransformer.cli.threads import add_threads_argument, set_threads
 from pytransformer.errors import UserError
 
 HELP = "time the ops and a training step against torch, from a source tree"
@@ -34,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="time for each case, all sides together (default: %(default)s)",
     )
-    parser.add_argument("--threads", type=int, metavar="N", help="default: torch's choice")
+    add_threads_argument(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON too")
 
 
@@ -50,12 +51,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"bench has no {unknown[0]}; choose from {', '.join(main.BENCHMARKS)}")
     if not args.seconds > 0:
         raise UserError(f"--seconds {args.seconds}: must be more than 0")
-    if args.threads is not None:
-        import torch
-
-        if not 1 <= args.threads <= 1024:
-            raise UserError(f"--threads {args.threads}: must be from 1 to 1024")
-        torch.set_num_threads(args.threads)
+    set_threads(args.threads)
     main.run(args.names, args.seconds, args.json)
     return 0
 

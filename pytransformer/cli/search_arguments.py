@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-import torch
-
+from pytransformer.cli.threads import add_threads_argument, set_threads
 from pytransformer.decoding import SearchOptions, Translator
 from pytransformer.decoding.search import MAX_BEAM_SIZE, MAX_LENGTH_PENALTY, MAX_MAX_LENGTH
 from pytransformer.errors import UserError
@@ -13,8 +12,6 @@ from pytransformer.errors import UserError
 # How many batches are read ahead, so that sentences of similar length go together.
 _BATCHES_AHEAD = 16
 _MAX_BATCH_SIZE = 65536
-# Far beyond any machine; with many more the process ends without a word.
-_MAX_THREADS = 1024
 
 
 def add_search_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,9 +45,7 @@ def add_search_arguments(parser: argparse.ArgumentParser) -> None:
         help="the most sentences translated at a time; does not change the result; 1 answers "
         "each line before the next is read, as on a terminal (default: %(default)s)",
     )
-    parser.add_argument(
-        "--threads", type=int, metavar="N", help="CPU threads (default: torch's choice)"
-    )
+    add_threads_argument(parser)
     parser.add_argument(
         "--compute-type",
         choices=("float32", "bfloat16"),
@@ -67,7 +62,6 @@ def search_options(args: argparse.Namespace, n_best: int = 1) -> SearchOptions:
         ("--length-penalty", args.length_penalty, -MAX_LENGTH_PENALTY, MAX_LENGTH_PENALTY),
         ("--max-length", args.max_length, 1, MAX_MAX_LENGTH),
         ("--batch-size", args.batch_size, 1, _MAX_BATCH_SIZE),
-        ("--threads", args.threads, 1, _MAX_THREADS),
     ):
         if value is not None and not least <= value <= most:
             limit = f"{most}, the --beam-size" if option == "--n-best" else most
@@ -77,8 +71,7 @@ def search_options(args: argparse.Namespace, n_best: int = 1) -> SearchOptions:
 
 def load_translator(args: argparse.Namespace) -> Translator:
     """The model of the arguments, after setting the number of threads."""
-    if args.threads is not None:
-        torch.set_num_threads(args.threads)
+    set_threads(args.threads)
     return Translator.load(args.model, args.compute_type)
 
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from bench.case import OURS, TORCH
 from bench.machine import peak_bandwidth, peak_operations
@@ -38,7 +39,7 @@ def test_a_report_has_every_case(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_both_sides_of_a_step_learn() -> None:
-    case = step_case("tiny", "float32", sentences=2)
+    case = step_case("tiny", torch.float32, sentences=2)
     case.check()
     for side in case.sides.values():
         side()

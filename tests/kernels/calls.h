@@ -2,8 +2,6 @@
 // check, check_backward and results(); a Case has name().
 #pragma once
 
-#include <omp.h>
-
 #include <string>
 
 #include "check.h"
@@ -25,15 +23,13 @@ void check_case(Report& report, const Kernels& kernels, const Case& c) {
 template <class Call, class Case>
 void check_threads(Report& report, const Kernels& kernels, const Case& c) {
   report.begin(std::string(kernels.isa) + " threads, " + c.name());
-  const int before = omp_get_max_threads();
   Call one(c), three(c);
-  omp_set_num_threads(1);
-  one.run(kernels);
-  one.run_backward(kernels);
-  omp_set_num_threads(3);
-  three.run(kernels);
-  three.run_backward(kernels);
-  omp_set_num_threads(before);
+  const auto run = [&](Call& call) {
+    call.run(kernels);
+    call.run_backward(kernels);
+  };
+  on_threads(1, [&] { run(one); });
+  on_threads(3, [&] { run(three); });
   for (size_t i = 0; i < one.results().size(); i++) {
     report.require(one.results()[i]->same_bits(*three.results()[i]), "1 and 3 threads differ");
   }

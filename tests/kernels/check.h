@@ -1,6 +1,8 @@
 // Named cases, counted comparisons, readable failures, an exit status.
 #pragma once
 
+#include <omp.h>
+
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -57,6 +59,17 @@ class Report {
   int shown_ = 0;
   int64_t cases_ = 0, compared_ = 0, failed_ = 0;
 };
+
+// What body() returns on so many threads.
+template <class Body>
+auto on_threads(int count, const Body& body) {
+  struct Restore {
+    const int before = omp_get_max_threads();
+    ~Restore() { omp_set_num_threads(before); }
+  } restore;
+  omp_set_num_threads(count);
+  return body();
+}
 
 // body(kernels) for every instruction set of this build that this machine runs.
 template <class Body>

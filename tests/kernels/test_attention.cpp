@@ -1,6 +1,4 @@
 // Attention and its gradients against their definition, pair by pair in float64.
-#include <omp.h>
-
 #include "attention_cases.h"
 
 namespace pt::test {
@@ -166,15 +164,13 @@ void determinism(Report& report, const Kernels& kernels, Type type, bool causal)
   c.head_dim = 20;
   c.causal = causal;
   report.begin(std::string(kernels.isa) + " " + name_of(type) + " threads and batch, " + c.name());
-  const int before = omp_get_max_threads();
   Call one(c, type), three(c, type);
-  omp_set_num_threads(1);
-  one.run(kernels);
-  one.run_backward(kernels);
-  omp_set_num_threads(3);
-  three.run(kernels);
-  three.run_backward(kernels);
-  omp_set_num_threads(before);
+  const auto run = [&](Call& call) {
+    call.run(kernels);
+    call.run_backward(kernels);
+  };
+  on_threads(1, [&] { run(one); });
+  on_threads(3, [&] { run(three); });
   const auto same = [&](const Operand& a, const Operand& b) {
     return a.values().same_bits(b.values());
   };
@@ -194,8 +190,7 @@ void determinism(Report& report, const Kernels& kernels, Type type, bool causal)
   copy(alone.k, one.k);
   copy(alone.v, one.v);
   copy(alone.grad_out, one.grad_out);
-  alone.run(kernels);
-  alone.run_backward(kernels);
+  run(alone);
   const auto agree = [&](const char* what, const Operand& a, const Operand& whole) {
     a.for_each([&](int64_t, int64_t i, int64_t h, int64_t d) {
       report.compare(what, a.index(0, i, h, d), a.at(0, i, h, d), whole.at(3, i, h, d), 0);

@@ -1,6 +1,4 @@
 // The generator behind dropout: the published test vectors, and each word that kernels draw.
-#include <omp.h>
-
 #include "check.h"
 #include "philox.h"
 #include "values.h"
@@ -73,12 +71,10 @@ void every_element(Report& report, const Kernels& kernels) {
 
 void threads_change_nothing(Report& report, const Kernels& kernels) {
   report.begin(std::string(kernels.isa) + " threads");
-  const int before = omp_get_max_threads();
-  omp_set_num_threads(1);
-  const Values one = dropped_ones(kernels, Type::float32, 100, 37, dropout_of(0.5, 7));
-  omp_set_num_threads(3);
-  const Values three = dropped_ones(kernels, Type::float32, 100, 37, dropout_of(0.5, 7));
-  omp_set_num_threads(before);
+  const auto run = [&] {
+    return dropped_ones(kernels, Type::float32, 100, 37, dropout_of(0.5, 7));
+  };
+  const Values one = on_threads(1, run), three = on_threads(3, run);
   report.require(one.same_bits(three), "1 and 3 threads differ");
 }
 

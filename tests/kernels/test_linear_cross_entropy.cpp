@@ -1,6 +1,4 @@
 // Linear layer and cross-entropy in one, with its gradients, against plain loops in float64.
-#include <omp.h>
-
 #include <limits>
 #include <vector>
 
@@ -232,13 +230,9 @@ void losses_alone(Report& report, const Kernels& kernels, const Case& c) {
 void determinism(Report& report, const Kernels& kernels, Type type) {
   const Case c{600, 20, 70, type, type};
   report.begin(std::string(kernels.isa) + " threads, " + c.name());
-  const int before = omp_get_max_threads();
   Call one(c), three(c);
-  omp_set_num_threads(1);
-  one.run(kernels);
-  omp_set_num_threads(3);
-  three.run(kernels);
-  omp_set_num_threads(before);
+  on_threads(1, [&] { one.run(kernels); });
+  on_threads(3, [&] { three.run(kernels); });
   for (size_t i = 0; i < one.results().size(); i++) {
     report.require(one.results()[i]->same_bits(*three.results()[i]), "1 and 3 threads differ");
   }

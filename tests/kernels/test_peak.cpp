@@ -1,6 +1,4 @@
 // The count of operations behind the measured peak, and the profile that times kernels.
-#include <omp.h>
-
 #include <cstring>
 #include <string>
 
@@ -19,15 +17,14 @@ double operations(const Kernels& kernels, Type type, int64_t rounds) {
 
 void counts(Report& report, const Kernels& kernels, Type type) {
   report.begin(std::string(kernels.isa) + " operations of " + name_of(type));
-  const int before = omp_get_max_threads();
-  omp_set_num_threads(1);
-  const double one = operations(kernels, type, 100);
+  const auto count = [&](int threads, int64_t rounds) {
+    return on_threads(threads, [&] { return operations(kernels, type, rounds); });
+  };
+  const double one = count(1, 100);
   report.require(one > 0, "nothing was done");
-  report.require(operations(kernels, type, 300) == 3 * one, "not three times as many");
-  report.require(operations(kernels, type, 0) == 0, "something was done in no rounds");
-  omp_set_num_threads(3);
-  report.require(operations(kernels, type, 100) == 3 * one, "three threads do not do three times");
-  omp_set_num_threads(before);
+  report.require(count(1, 300) == 3 * one, "not three times as many");
+  report.require(count(1, 0) == 0, "something was done in no rounds");
+  report.require(count(3, 100) == 3 * one, "three threads do not do three times");
 }
 
 int64_t calls_of(const char* name, const KernelTime* times, int count) {

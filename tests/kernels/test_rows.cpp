@@ -116,9 +116,8 @@ void sum_of_squares(Report& report, const Kernels& kernels, Type type, int64_t n
   for (int64_t i = 0; i < n; i++) expected += x[i] * x[i];
   report.compare("out", 0, out, expected,
                  tolerance(Type::float64, Type::float64, double(n), expected, expected));
-  omp_set_num_threads(omp_get_max_threads() + 1);
-  kernels.sum_of_squares({n, x.data(), type, &again});
-  omp_set_num_threads(omp_get_max_threads() - 1);
+  on_threads(omp_get_max_threads() + 1,
+             [&] { kernels.sum_of_squares({n, x.data(), type, &again}); });
   report.compare("out with one more thread", 0, again, out, 0);
 }
 
