@@ -24,7 +24,9 @@ pt_add_isa(generic)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   pt_add_isa(avx2 -mavx2 -mfma)
   # gcc's own avx512 headers read variables before they are set, on purpose (gcc bug 105593).
-  pt_add_isa(avx512 -mavx2 -mfma -mavx512f -mavx512bw -mavx512dq -mavx512vl
-             -Wno-uninitialized $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+  set(PT_AVX512 -mavx2 -mfma -mavx512f -mavx512bw -mavx512dq -mavx512vl
+      -Wno-uninitialized $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+  pt_add_isa(avx512 ${PT_AVX512})
+  pt_add_isa(avx512_bf16 ${PT_AVX512} -mavx512bf16)
   target_compile_definitions(pt_kernels PRIVATE PT_HAVE_X86)
 endif()

@@ -23,7 +23,7 @@ def _check(isa: str, objects: list[Path]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("isa", ["generic", "avx2", "avx512"])
+@pytest.mark.parametrize("isa", ["generic", "avx2", "avx512", "avx512_bf16"])
 def test_an_instruction_set_leaks_no_symbol(isa: str) -> None:
     trees = sorted((ROOT / "build").glob(TREES), key=lambda tree: tree.stat().st_mtime)
     if not trees:

@@ -3,7 +3,8 @@
 //
 // Arithmetic is float32 (operands float32 or bfloat16) or float64 (every operand float64). Element
 // (i, j) is one chain of multiply-adds over k in ascending order, fused where the instruction set
-// has them, whatever the blocking, the thread count and the other rows.
+// has them, whatever the blocking, the thread count and the other rows. Where both operands are
+// bfloat16 and the processor multiplies pairs of those, the chain takes two products at a time.
 #pragma once
 
 #include "types.h"
@@ -17,8 +18,9 @@ struct Epilogue {
   void* preactivation = nullptr;              // [m, n], type and stride of out: value before it
   Dropout dropout;                            // counter (column / 4, row, 0, 0)
   // Backward through activation and dropout instead: the element is the gradient of the activated
-  // and dropped value, `saved` what the forward pass kept (relu: the activated value; gelu and
-  // silu: the value before the activation), and the result the gradient before the activation.
+  // and dropped value, `saved` what the forward pass kept (relu: the activated and dropped value,
+  // whose sign tells both; gelu and silu: the value before the activation), and the result the
+  // gradient before the activation.
   const void* saved = nullptr;  // [m, n], type and stride of out
 };
 
@@ -29,7 +31,7 @@ struct MatmulArgs {
   void* out;  // [m, n], unit column stride
   Type out_type;
   int64_t out_stride;
-  bool accumulate = false;  // out += instead of out =; out must have the arithmetic's own type
+  bool accumulate = false;  // out += instead of out =, in the arithmetic's own type, no epilogue
   Epilogue epilogue;
 };
 

@@ -150,10 +150,21 @@ class Call {
         out_(c.out, size_), preactivation_(c.out, size_),
         dropout_(dropout_of(c.dropout, 0xfedcba9876543210)) {
     b_.rounds = c.rounds;
+    if (c.activation == Activation::relu) drop_saved();
     out_.fill(7.0);
     if (!c.accumulate) return;
     for (int64_t i = 0; i < size_; i++) {
       if (i % stride_ < c.n) out_.set(i, before_[i]);
+    }
+  }
+
+  // As the forward pass leaves it behind relu.
+  void drop_saved() {
+    for (int64_t i = 0; i < c_.m; i++) {
+      for (int64_t j = 0; j < c_.n; j++) {
+        const int64_t at = i * stride_ + j;
+        saved_.set(at, saved_[at] * multiplier(dropout_, j, i));
+      }
     }
   }
 

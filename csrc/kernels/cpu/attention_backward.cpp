@@ -24,7 +24,7 @@ class Backward {
  public:
   using T = Compute<S>;
   using V = Vector<T>;
-  using K = Tile<T>;
+  using K = Tile<Single<T>>;
   static constexpr int64_t kQueryBlock = 112;
   static constexpr int64_t kKeys = kKeyBlock / 2;
   static constexpr int64_t kStride = kKeys + 16;

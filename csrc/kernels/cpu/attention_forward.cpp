@@ -21,7 +21,7 @@ class Forward {
  public:
   using T = Compute<S>;
   using V = Vector<T>;
-  using K = Tile<T>;
+  using K = Tile<Single<T>>;
   static constexpr int64_t kQueryBlock = 8 * K::kRows;
 
   explicit Forward(const AttentionForwardArgs& args)

@@ -111,7 +111,7 @@ PT_INLINE void hide(const Visibility& v, const Head& head, const VisibleRange& v
 // A run of queries whose tiles are as even as can be: 24 rows go 12 + 12, not 14 + 10.
 template <class T>
 PT_INLINE int64_t even_tile(int64_t rows) {
-  const int64_t tiles = pieces_of(rows, Tile<T>::kRows);
+  const int64_t tiles = pieces_of(rows, Tile<Single<T>>::kRows);
   return tiles == 0 ? 1 : pieces_of(rows, tiles);
 }
 
@@ -119,9 +119,9 @@ PT_INLINE int64_t even_tile(int64_t rows) {
 template <class T>
 PT_INLINE void tile_scores(const T* q, int64_t q_stride, int64_t rows, const T* panels,
                            int64_t depth, int64_t columns, T* scores, int64_t stride) {
-  const auto kernel = tile_kernel<T, false, false>(int(rows));
-  for (int64_t j = 0; j < columns; j += Tile<T>::kWidth) {
-    kernel(q, q_stride, panels + j * depth, Tile<T>::kWidth, depth, scores + j, stride);
+  const auto kernel = tile_kernel<Single<T>, false, false>(int(rows));
+  for (int64_t j = 0; j < columns; j += Tile<Single<T>>::kWidth) {
+    kernel(q, q_stride, panels + j * depth, Tile<Single<T>>::kWidth, depth, scores + j, stride);
   }
 }
 
@@ -129,12 +129,12 @@ PT_INLINE void tile_scores(const T* q, int64_t q_stride, int64_t rows, const T* 
 template <class T, class S>
 PT_INLINE void pack_keys(const S* keys, int64_t row_stride, int64_t count, int64_t depth, T factor,
                          T* panels) {
-  constexpr int64_t width = Tile<T>::kWidth;
+  constexpr int64_t width = Tile<Single<T>>::kWidth;
   using V = Vector<T>;
   for (int64_t j = 0; j < count; j += width) {
     T* panel = panels + j * depth;
-    copy_transposed(keys + j * row_stride, row_stride, min(width, count - j), depth, width, panel,
-                    width);
+    pack_transposed<Single<T>>(keys + j * row_stride, row_stride, depth, min(width, count - j),
+                               width, panel);
     if (factor == T(1)) continue;
     for (int64_t i = 0; i < depth * width; i += V::size) {
       (V::load(panel + i) * V::broadcast(factor)).store(panel + i);
@@ -185,8 +185,8 @@ PT_INLINE void note_visible(const T* scores, int64_t n, uint8_t* visible) {
 template <class T, bool ColumnMajor>
 PT_INLINE void add_products(const T* a, int64_t a_stride, int64_t rows, int64_t depth, const T* b,
                             int64_t b_stride, int64_t columns, T* out, int64_t out_stride) {
-  const auto kernel = tile_kernel<T, ColumnMajor, true>(int(rows));
-  for (int64_t j = 0; j < columns; j += Tile<T>::kWidth) {
+  const auto kernel = tile_kernel<Single<T>, ColumnMajor, true>(int(rows));
+  for (int64_t j = 0; j < columns; j += Tile<Single<T>>::kWidth) {
     kernel(a, a_stride, b + j, b_stride, depth, out + j, out_stride);
   }
 }

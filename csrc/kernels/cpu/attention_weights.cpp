@@ -19,7 +19,7 @@ class Weights {
  public:
   using T = Compute<S>;
   using V = Vector<T>;
-  using K = Tile<T>;
+  using K = Tile<Single<T>>;
 
   Weights(const AttentionShape& shape, const HeadRows& q, const HeadRows& k, const Head& head)
       : shape_(shape), head_(head), visible_range_(shape.visibility, head), depth_(shape.head_dim),
@@ -97,10 +97,10 @@ void forward_head(const AttentionWeightsForwardArgs& args, const Head& head) {
   S* out = static_cast<S*>(args.weights) +
            (head.sequence * args.shape.heads + head.head) * args.max_q * args.max_k;
   const Weights<S> weights(args.shape, args.q, args.k, head);
-  for (int64_t i = 0; i < args.max_q; i += Tile<T>::kRows) {
-    const int64_t rows = min(Tile<T>::kRows, head.queries - i);
+  for (int64_t i = 0; i < args.max_q; i += Tile<Single<T>>::kRows) {
+    const int64_t rows = min(Tile<Single<T>>::kRows, head.queries - i);
     if (rows > 0) weights.compute_scores(i, rows);
-    for (int64_t r = 0; r < min(Tile<T>::kRows, args.max_q - i); r++) {
+    for (int64_t r = 0; r < min(Tile<Single<T>>::kRows, args.max_q - i); r++) {
       S* to = out + (i + r) * args.max_k;
       const bool exists = r < rows;
       if (exists) weights.softmax_row(r, i + r);
@@ -121,7 +121,7 @@ class BackwardHead {
  public:
   using T = Compute<S>;
   using V = Vector<T>;
-  using K = Tile<T>;
+  using K = Tile<Single<T>>;
 
   BackwardHead(const AttentionWeightsBackwardArgs& args, const Head& head)
       : args_(args), head_(head), depth_(args.shape.head_dim), width_(round_up(depth_, K::kWidth)) {

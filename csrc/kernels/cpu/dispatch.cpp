@@ -9,6 +9,9 @@
 namespace pt {
 
 #ifdef PT_HAVE_X86
+namespace avx512_bf16 {
+extern const Kernels table;
+}
 namespace avx512 {
 extern const Kernels table;
 }
@@ -26,6 +29,8 @@ int available_kernels(AvailableKernels (&tables)[kMaxIsas]) {
   const bool fma = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   const bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                     __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  const bool pairs = __builtin_cpu_supports("avx512bf16");
+  tables[count++] = {&avx512_bf16::table, fma && wide && pairs};
   tables[count++] = {&avx512::table, fma && wide};
   tables[count++] = {&avx2::table, fma};
 #endif

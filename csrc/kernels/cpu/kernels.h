@@ -52,7 +52,7 @@ struct AvailableKernels {
   const Kernels* table;
   bool runs_here;
 };
-constexpr int kMaxIsas = 3;
+constexpr int kMaxIsas = 4;
 // Returns how many; fills `tables`.
 int available_kernels(AvailableKernels (&tables)[kMaxIsas]);
 

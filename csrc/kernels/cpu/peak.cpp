@@ -11,10 +11,11 @@ void peak(const PeakArgs& args);
 
 namespace {
 
-template <class T>
+template <class P>
 void run(const PeakArgs& args) {
+  using T = typename P::Word;
   using V = Vector<T>;
-  constexpr int kChains = Tile<T>::kRows * Tile<T>::kVectors;
+  constexpr int kChains = Tile<P>::kRows * Tile<P>::kVectors;
   const int64_t threads = thread_count();
   Scratch scratch;
   T* results = scratch.take<T>(threads * V::size);
@@ -25,23 +26,31 @@ void run(const PeakArgs& args) {
     for (int i = 0; i < kChains; i++) sums[i] = V::broadcast(T(i));
     for (int64_t round = 0; round < args.rounds; round++) {
       PT_UNROLL
-      for (int i = 0; i < kChains; i++) sums[i] = V::fma(sums[i], factor, factor);
+      for (int i = 0; i < kChains; i++) {
+        // Through a factor where that can be: a constant product would be computed only once.
+        sums[i] = P::kDepth == 1 ? P::multiply_add(sums[i], factor, factor)
+                                 : P::multiply_add(factor, factor, sums[i]);
+      }
     }
     V total = V::zero();
     PT_UNROLL
     for (int i = 0; i < kChains; i++) total = total + sums[i];
     total.store(results + thread * V::size);
   });
-  *args.operations = 2.0 * double(kChains) * V::size * double(args.rounds) * double(threads);
+  *args.operations =
+      2.0 * P::kDepth * double(kChains) * V::size * double(args.rounds) * double(threads);
 }
 
 }  // namespace
 
 void peak(const PeakArgs& args) {
-  if (args.type == Type::float64) {
-    run<double>(args);
-  } else {
-    run<float>(args);
+  switch (args.type) {
+    case Type::float32:
+      return run<ProductOf<float>>(args);
+    case Type::bfloat16:
+      return run<ProductOf<bfloat16>>(args);
+    case Type::float64:
+      return run<ProductOf<double>>(args);
   }
 }
 

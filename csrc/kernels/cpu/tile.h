@@ -1,18 +1,19 @@
 // The register tile: out[rows, width] (+)= a[rows, depth] * b[depth, width], the inner loop of
 // every matrix product here, attention's included.
 //
-// One row block of `a` (at most kRows) meets one panel of `b` of kWidth columns. Each element is a
-// single chain of multiply-adds over depth in ascending order: how a product is cut into tiles
-// never changes a bit of it.
+// One row block of `a` (at most kRows) meets one panel of `b` of kWidth columns, both in words of
+// the product P. Each element is a single chain of multiply-adds over depth in ascending order: how
+// a product is cut into tiles never changes a bit of it.
 #pragma once
 
-#include "simd/vector.h"
+#include "product.h"
 
 PT_ISA_BEGIN
 namespace {
 
-template <class T>
+template <class P>
 struct Tile {
+  using T = typename P::Word;
   using V = Vector<T>;
   static constexpr int kRows = kFloatTileRows;
   static constexpr int kVectors = 2;
@@ -44,7 +45,7 @@ struct Tile {
       for (int i = 0; i < Rows; i++) {
         const V x = V::broadcast(ColumnMajor ? a[i] : a[i * a_stride]);
         PT_UNROLL
-        for (int j = 0; j < kVectors; j++) sum[i][j] = V::fma(x, panel[j], sum[i][j]);
+        for (int j = 0; j < kVectors; j++) sum[i][j] = P::multiply_add(x, panel[j], sum[i][j]);
       }
       a += ColumnMajor ? a_stride : 1;
     }
@@ -57,9 +58,9 @@ struct Tile {
 };
 
 // The kernel for a number of rows, 1 to kRows.
-template <class T, bool ColumnMajor, bool Accumulate>
-PT_INLINE typename Tile<T>::Kernel tile_kernel(int rows) {
-  using K = Tile<T>;
+template <class P, bool ColumnMajor, bool Accumulate>
+PT_INLINE typename Tile<P>::Kernel tile_kernel(int rows) {
+  using K = Tile<P>;
 #define PT_TILE(n) &K::template run<(n <= K::kRows ? n : 1), ColumnMajor, Accumulate>
   static constexpr typename K::Kernel table[] = {
       PT_TILE(1), PT_TILE(2), PT_TILE(3),  PT_TILE(4),  PT_TILE(5),  PT_TILE(6),  PT_TILE(7),

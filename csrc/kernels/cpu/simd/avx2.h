@@ -140,5 +140,13 @@ PT_INLINE WordLanes multiply_low_halves(WordLanes a, WordLanes b) {
   return WordLanes(_mm256_mul_epu32(__m256i(a), __m256i(b)));
 }
 
+// {a0, b0, a1, b1, ...}, in two vectors.
+PT_INLINE void interleave_lanes(WordLanes a, WordLanes b, WordLanes& first, WordLanes& second) {
+  const __m256i low = _mm256_unpacklo_epi64(__m256i(a), __m256i(b));
+  const __m256i high = _mm256_unpackhi_epi64(__m256i(a), __m256i(b));
+  first = WordLanes(_mm256_permute2x128_si256(low, high, 0x20));
+  second = WordLanes(_mm256_permute2x128_si256(low, high, 0x31));
+}
+
 }  // namespace
 PT_ISA_END

@@ -1,4 +1,4 @@
-// float32 vectors of AVX-512 (F, BW, DQ, VL).
+// float32 vectors of AVX-512 (F, BW, DQ, VL), rounded to bfloat16 by AVX512_BF16 where it is there.
 #pragma once
 
 #include <immintrin.h>
@@ -107,6 +107,9 @@ struct FloatVector {
   static PT_INLINE FloatVector widen(__m256i bits) {
     return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))};
   }
+#ifdef __AVX512BF16__
+  PT_INLINE __m256i narrow() const { return __m256i(_mm512_cvtneps_pbh(v)); }
+#else
   PT_INLINE __m256i narrow() const {
     const __m512i bits = _mm512_castps_si512(v);
     const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
@@ -117,6 +120,7 @@ struct FloatVector {
     const __m512i kept = _mm512_mask_blend_epi32(nan, rounded, quiet);
     return _mm512_cvtepi32_epi16(_mm512_srli_epi32(kept, 16));
   }
+#endif
 };
 
 // 14 x 2 accumulators, 2 vectors of b and 1 of a: 31 of the 32 registers.
@@ -127,6 +131,14 @@ typedef uint64_t WordLanes __attribute__((vector_size(64)));
 // Product of the low 32 bits of each lane.
 PT_INLINE WordLanes multiply_low_halves(WordLanes a, WordLanes b) {
   return WordLanes(_mm512_mul_epu32(__m512i(a), __m512i(b)));
+}
+
+// {a0, b0, a1, b1, ...}, in two vectors.
+PT_INLINE void interleave_lanes(WordLanes a, WordLanes b, WordLanes& first, WordLanes& second) {
+  const __m512i low = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
+  const __m512i high = _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15);
+  first = WordLanes(_mm512_permutex2var_epi64(__m512i(a), low, __m512i(b)));
+  second = WordLanes(_mm512_permutex2var_epi64(__m512i(a), high, __m512i(b)));
 }
 
 }  // namespace

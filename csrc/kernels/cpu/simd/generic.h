@@ -18,5 +18,11 @@ PT_INLINE WordLanes multiply_low_halves(WordLanes a, WordLanes b) {
   return (a & 0xffffffffu) * (b & 0xffffffffu);
 }
 
+// {a0, b0, a1, b1}, in two vectors.
+PT_INLINE void interleave_lanes(WordLanes a, WordLanes b, WordLanes& first, WordLanes& second) {
+  first = WordLanes{a[0], b[0]};
+  second = WordLanes{a[1], b[1]};
+}
+
 }  // namespace
 PT_ISA_END

@@ -30,6 +30,12 @@ PT_INLINE void convert(float& out, double x) { out = float(x); }
 PT_INLINE void convert(double& out, bfloat16 x) { out = to_float(x); }
 PT_INLINE void convert(bfloat16& out, double x) { out = to_bfloat16(float(x)); }
 
+// A float32 that is rounded to bfloat16 where it is read.
+struct Rounded {
+  float value;
+};
+PT_INLINE void convert(float& out, Rounded x) { out = to_float(to_bfloat16(x.value)); }
+
 template <class T, int Bytes>
 struct PortableVector {
   using Element = T;

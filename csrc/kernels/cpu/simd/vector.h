@@ -7,10 +7,14 @@
 #define PT_ISA_IS_generic 1
 #define PT_ISA_IS_avx2 2
 #define PT_ISA_IS_avx512 3
+#define PT_ISA_IS_avx512_bf16 4
 #define PT_ISA_PASTE(x) PT_ISA_IS_##x
 #define PT_ISA_NUMBER(x) PT_ISA_PASTE(x)
 
-#if PT_ISA_NUMBER(PT_ISA) == PT_ISA_IS_avx512
+#if PT_ISA_NUMBER(PT_ISA) == PT_ISA_IS_avx512_bf16
+#define PT_HAVE_PAIRS
+#include "pairs.h"
+#elif PT_ISA_NUMBER(PT_ISA) == PT_ISA_IS_avx512
 #include "avx512.h"
 #elif PT_ISA_NUMBER(PT_ISA) == PT_ISA_IS_avx2
 #include "avx2.h"

@@ -1,0 +1,55 @@
+// Products of pairs of bfloat16 numbers (AVX512_BF16): a lane holds two consecutive elements along
+// the depth of a product as the bits of one float, and one instruction adds both their products to
+// a float32 lane. Numbers below the smallest normal one count as 0 in it.
+#pragma once
+
+#include "avx512.h"
+
+PT_ISA_BEGIN
+namespace {
+
+struct Pairs {
+  using Word = float;
+  using V = FloatVector;
+  static constexpr int kDepth = 2;
+
+  static PT_INLINE V multiply_add(V a, V b, V c) {
+    return {_mm512_dpbf16_ps(c.v, __m512bh(a.v), __m512bh(b.v))};
+  }
+
+  // 16 words of one row: elements p[0 .. left), zero beyond.
+  static PT_INLINE V along_depth(const bfloat16* p, int64_t left) {
+    if (left >= 32) return {_mm512_loadu_ps(p)};
+    return {_mm512_castsi512_ps(_mm512_maskz_loadu_epi16(__mmask32((1u << left) - 1), p))};
+  }
+  static PT_INLINE V along_depth(const Rounded* p, int64_t left) {
+    const float* x = &p->value;
+    const V low = left >= 16 ? V::load(x) : V::load(x, int(left));
+    const V high = left >= 32  ? V::load(x + 16)
+                   : left > 16 ? V::load(x + 16, int(left - 16))
+                               : V::zero();
+    return {__m512(_mm512_cvtne2ps_pbh(high.v, low.v))};
+  }
+
+  // One word of each of 16 columns: from row p and, unless `last`, the row a stride below it.
+  template <class S>
+  static PT_INLINE V across_depth(const S* p, int64_t stride, bool last, int64_t left) {
+    const __m512i even = _mm512_cvtepu16_epi32(narrow(p, left));
+    if (last) return {_mm512_castsi512_ps(even)};
+    const __m512i odd = _mm512_cvtepu16_epi32(narrow(p + stride, left));
+    return {_mm512_castsi512_ps(_mm512_or_si512(even, _mm512_slli_epi32(odd, 16)))};
+  }
+
+ private:
+  static PT_INLINE __m256i narrow(const bfloat16* p, int64_t left) {
+    if (left >= 16) return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    return _mm256_maskz_loadu_epi16(V::first(int(left)), p);
+  }
+  static PT_INLINE __m256i narrow(const Rounded* p, int64_t left) {
+    const float* x = &p->value;
+    return __m256i(_mm512_cvtneps_pbh((left >= 16 ? V::load(x) : V::load(x, int(left))).v));
+  }
+};
+
+}  // namespace
+PT_ISA_END
