@@ -10,7 +10,8 @@ namespace pt {
 //   2016; spread over all V as torch does), 0 where target is ignore_index.
 // With gradients (any of them non-null), for the objective sum over rows of row_weight * losses:
 //   grad_x, grad_weight and grad_bias are overwritten.
-// Rows go through in chunks whose logits stay within a constant number of bytes.
+// Where bfloat16 is multiplied in pairs, the gradient of bfloat16 rows' logits is rounded to it
+// once. Rows go through in chunks whose logits stay within a constant number of bytes.
 struct LinearCrossEntropyArgs {
   int64_t rows, columns, vocabulary;
   Matrix x;       // [rows, columns]

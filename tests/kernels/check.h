@@ -71,6 +71,11 @@ auto on_threads(int count, const Body& body) {
   return body();
 }
 
+// Whether products of bfloat16 run on pairs, and what enters them is rounded to it.
+inline bool multiplies_pairs(const Kernels& kernels) {
+  return std::string(kernels.isa) == "avx512_bf16";
+}
+
 // body(kernels) for every instruction set of this build that this machine runs.
 template <class Body>
 void for_each_isa(const Body& body) {

@@ -165,6 +165,11 @@ inline double tolerance(Type type, Type stored, double length, double magnitude,
   return allowed;
 }
 
+// What it adds to the error of a sum that each term is rounded to bfloat16 once.
+inline double rounded_terms(double magnitude) {
+  return 0.51 * epsilon_of(Type::bfloat16) * magnitude;
+}
+
 inline Matrix matrix(const Values& values, int64_t row_stride, int64_t col_stride) {
   return {values.data(), values.type(), row_stride, col_stride};
 }

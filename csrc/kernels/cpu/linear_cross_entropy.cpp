@@ -3,14 +3,18 @@
 //
 // The chunk's size depends on the vocabulary alone, and the weight's gradient continues from chunk
 // to chunk as one chain of multiply-adds over the rows: neither threads nor chunks change a bit.
+// Where bfloat16 is multiplied in pairs, the logits' gradient is rounded to it, into the front half
+// of each row, so that both products with it run on pairs; their sums are float32 throughout.
 #include "../linear_cross_entropy.h"
+
+#include <type_traits>
 
 #include "../rows.h"
 #include "matmul.h"
 #include "parallel.h"
+#include "product.h"
 #include "row_softmax.h"
 #include "scratch.h"
-#include "simd/vector.h"
 
 PT_ISA_BEGIN
 
@@ -23,10 +27,13 @@ constexpr int64_t kChunkBytes = int64_t(12) << 20;
 constexpr int64_t kMaxRows = 512;
 constexpr int64_t kMinRows = 32;
 
-template <class T>
+// S is the type of x; G that of the logits' gradient.
+template <class S>
 class CrossEntropy {
  public:
+  using T = Compute<S>;
   using V = Vector<T>;
+  using G = typename std::conditional<ProductOf<S>::kDepth == 2, bfloat16, T>::type;
   explicit CrossEntropy(const LinearCrossEntropyArgs& args)
       : args_(args), width_(round_up(args.vocabulary, V::size)) {
     chunk_ = kChunkBytes / int64_t(sizeof(T)) / width_;
@@ -52,8 +59,8 @@ class CrossEntropy {
       if (args_.grad_x != nullptr) gradient_of_x(first, rows, logits);
       if (grad_weight != nullptr) gradient_of_weight(first, rows, logits, grad_weight);
       if (grad_bias != nullptr) {
-        column_sums(
-            {rows, args_.vocabulary, logits, own_type(), width_, grad_bias, own_type(), first > 0});
+        column_sums({rows, args_.vocabulary, logits, type_of<G>(), grad_stride(), grad_bias,
+                     own_type(), first > 0});
       }
     }
     round_to(args_.grad_weight, args_.weight.type, grad_weight, args_.vocabulary * args_.columns);
@@ -61,7 +68,12 @@ class CrossEntropy {
   }
 
  private:
-  static constexpr Type own_type() { return sizeof(T) == 8 ? Type::float64 : Type::float32; }
+  template <class E>
+  static constexpr Type type_of() {
+    return sizeof(E) == 8 ? Type::float64 : sizeof(E) == 4 ? Type::float32 : Type::bfloat16;
+  }
+  static constexpr Type own_type() { return type_of<T>(); }
+  int64_t grad_stride() const { return width_ * int64_t(sizeof(T) / sizeof(G)); }
 
   T* accumulator(Scratch& scratch, void* out, Type type, int64_t n) const {
     if (out == nullptr) return nullptr;
@@ -104,7 +116,7 @@ class CrossEntropy {
     product.m = rows;
     product.n = args_.columns;
     product.k = args_.vocabulary;
-    product.a = {logits, own_type(), width_, 1};
+    product.a = {logits, type_of<G>(), grad_stride(), 1};
     product.b = args_.weight;
     const int64_t bytes = args_.x.type == Type::bfloat16 ? 2 : int64_t(sizeof(T));
     product.out = static_cast<char*>(args_.grad_x) + first * args_.columns * bytes;
@@ -118,7 +130,7 @@ class CrossEntropy {
     product.m = args_.vocabulary;
     product.n = args_.columns;
     product.k = rows;
-    product.a = {logits, own_type(), 1, width_};
+    product.a = {logits, type_of<G>(), 1, grad_stride()};
     product.b = rows_of_x(first);
     product.out = grad;
     product.out_type = own_type();
@@ -131,29 +143,35 @@ class CrossEntropy {
   void one_row(int64_t row, T* z, bool gradients) const {
     T* loss = static_cast<T*>(args_.losses) + row;
     const int64_t n = args_.vocabulary, target = args_.targets[row];
+    G* const grad = reinterpret_cast<G*>(z);
     if (target == args_.ignore_index) {
       *loss = 0;
-      for (int64_t j = 0; gradients && j < width_; j += V::size) V::zero().store(z + j);
+      for (int64_t j = 0; gradients && j < width_; j += V::size) V::zero().store(grad + j);
       return;
     }
     const T smoothing = T(args_.label_smoothing);
     const T chosen = z[target];
     V total = V::zero();
-    for (int64_t j = 0; j < n; j += V::size) total = total + load_up_to<V>(z + j, n - j);
+    // Without smoothing a logit of -infinity (an excluded class) must not reach the mean.
+    for (int64_t j = 0; smoothing > 0 && j < n; j += V::size) {
+      total = total + load_up_to<V>(z + j, n - j);
+    }
     const RowSoftmax<T> softmax(z, n, z);
     const T lse = softmax.log_sum_exp();
     *loss = lse - chosen;
-    // Without smoothing a logit of -infinity (an excluded class) must not reach the mean.
     if (smoothing > 0) *loss = (1 - smoothing) * *loss + smoothing * (lse - total.sum() / T(n));
     if (!gradients) return;
     const T weight = args_.row_weights != nullptr ? static_cast<const T*>(args_.row_weights)[row]
                                                   : T(args_.uniform_weight);
     const V factor = V::broadcast(weight / softmax.sum);
     const V offset = V::broadcast(-weight * smoothing / T(n));
+    T of_target[V::size];
+    V::fma(V::broadcast(z[target]), factor, offset).store(of_target);
+    // In place also where G is the smaller type: what is written lies behind what is read.
     for (int64_t j = 0; j < n; j += V::size) {
-      V::fma(V::load(z + j), factor, offset).store(z + j);
+      V::fma(V::load(z + j), factor, offset).store(grad + j);
     }
-    z[target] -= weight * (1 - smoothing);
+    convert(grad[target], of_target[0] - weight * (1 - smoothing));
   }
 
   const LinearCrossEntropyArgs& args_;
@@ -164,10 +182,13 @@ class CrossEntropy {
 }  // namespace
 
 void linear_cross_entropy(const LinearCrossEntropyArgs& args) {
-  if (args.x.type == Type::float64) {
-    CrossEntropy<double>(args).run();
-  } else {
-    CrossEntropy<float>(args).run();
+  switch (args.x.type) {
+    case Type::float32:
+      return CrossEntropy<float>(args).run();
+    case Type::bfloat16:
+      return CrossEntropy<bfloat16>(args).run();
+    case Type::float64:
+      return CrossEntropy<double>(args).run();
   }
 }
 
