@@ -43,10 +43,13 @@ struct AttentionShape {
 
 // out = softmax(q k^T scale) v; a query that sees nothing gives 0. What a hidden key or value
 // holds, NaN and infinity included, reaches nothing.
-// statistics[0, head, row]: the largest of the query's scaled scores in units of log 2, -infinity
-// when it sees nothing; statistics[1, head, row]: 1 / the sum of 2^(score - largest), 0 likewise;
-// float32, or float64 for float64 rows. Two numbers, not the logarithm of the sum: beside a large
-// score (an additive mask of -1e9 on a whole row) that logarithm would be rounded away.
+// statistics[0, head, row]: the largest of the query's scores q k^T (with what a mask adds, divided
+// by the scale), -infinity when it sees nothing; of the scaled scores if the scale is not positive
+// or so small (1e-20) that nothing can be divided by it. statistics[1, head, row]: 1 / the sum of
+// exp(scale (score - largest)), 0 likewise. float32, or float64 for float64 rows. Two numbers, not
+// the logarithm of the sum: beside a large score (an additive mask of -1e9 on a whole row) that
+// logarithm would be rounded away. Where bfloat16 is multiplied in pairs, weights and the
+// derivatives of scores of bfloat16 rows are rounded to it once.
 struct AttentionForwardArgs {
   AttentionShape shape;
   HeadRows q, k, v, out;

@@ -180,7 +180,7 @@ struct Row {
   std::vector<bool> seen;
   std::vector<double> p, keep;
   bool fully_masked = true;
-  double largest = -std::numeric_limits<double>::infinity();  // score, in units of log 2
+  double largest = -std::numeric_limits<double>::infinity();  // score, divided by unit()
   double inverse_sum = 0;
   double size = 0;  // of the terms of its scores: rounding errors of log p are relative to it
 };
@@ -255,7 +255,7 @@ class AttentionCall {
     for (size_t j = 0; j < scores.size(); j++) {
       if (row.seen[j]) row.p[j] /= sum;
     }
-    row.largest = top / std::log(2.0);
+    row.largest = top / unit();
     row.inverse_sum = 1 / sum;
     return row;
   }
@@ -272,6 +272,8 @@ class AttentionCall {
   double scale() const {
     return case_.scale != 0 ? case_.scale : 1 / std::sqrt(double(case_.head_dim));
   }
+  // Of the scores in statistics.
+  double unit() const { return scale() > 1e-20 ? scale() : 1.0; }
   // Of the longest sum.
   double length() const {
     return double(longest(case_.keys) + longest(case_.queries) + case_.head_dim);

@@ -18,19 +18,21 @@ template <class S>
 class Weights {
  public:
   using T = Compute<S>;
+  using P = Single<T>;
   using V = Vector<T>;
-  using K = Tile<Single<T>>;
+  using K = Tile<P>;
 
   Weights(const AttentionShape& shape, const HeadRows& q, const HeadRows& k, const Head& head)
-      : shape_(shape), head_(head), visible_range_(shape.visibility, head), depth_(shape.head_dim),
-        width_(round_up(depth_, K::kWidth)), stride_(round_up(head.keys, K::kWidth) + 16),
+      : shape_(shape), head_(head), visible_range_(shape.visibility, head), score_(shape.scale),
+        depth_(shape.head_dim), width_(round_up(depth_, K::kWidth)),
+        stride_(round_up(head.keys, K::kWidth) + 16),
         stream_(uint32_t(head.sequence * shape.heads + head.head)) {
     q_ = scratch_.take<T>(K::kRows * width_);
     keys_ = scratch_.take<T>(round_up(head.keys, K::kWidth) * depth_);
     scores_ = scratch_.take<T>(K::kRows * stride_);
     keep_ = scratch_.take<T>(stride_ + kWords);
     q_rows_ = q;
-    pack_keys(head.k<S>(k, 0), k.row_stride, head.keys, depth_, T(shape.scale * kLog2e), keys_);
+    pack_keys<P>(head.k<S>(k, 0), k.row_stride, head.keys, depth_, keys_);
   }
 
   int64_t stride() const { return stride_; }
@@ -43,11 +45,11 @@ class Weights {
   // Rows of scores for queries first .. first + rows, hidden ones at -infinity.
   void compute_scores(int64_t first, int64_t rows) const {
     copy_rows(head_.q<S>(q_rows_, first), q_rows_.row_stride, rows, depth_, q_, width_, width_);
-    tile_scores(q_, width_, rows, keys_, depth_, head_.keys, scores_, stride_);
+    tile_scores<P>(q_, width_, rows, keys_, depth_, head_.keys, score_, scores_, stride_);
     for (int64_t i = 0; i < rows; i++) {
       T* scores = row(i);
       for (int64_t j = head_.keys; j < stride_; j++) scores[j] = Score<T>::hidden();
-      hide(shape_.visibility, head_, visible_range_, first + i, 0, 0, head_.keys, scores);
+      hide(shape_.visibility, head_, visible_range_, score_, first + i, 0, 0, head_.keys, scores);
     }
   }
 
@@ -63,7 +65,7 @@ class Weights {
     const V lowest = V::broadcast(Score<T>::lowest());
     V sum = V::zero();
     for (int64_t j = 0; j < n; j += V::size) {
-      const V weight = V::exp2(V::load(scores + j) - shift);
+      const V weight = V::exp2((V::load(scores + j) - shift) * V::broadcast(score_.exponent));
       sum = sum + weight;
       // The sign marks the hidden: they are 0 also when the row's sum is NaN.
       V::select_less(V::load(scores + j), lowest, V::broadcast(T(-1)), weight).store(scores + j);
@@ -84,6 +86,7 @@ class Weights {
   const AttentionShape& shape_;
   const Head& head_;
   const VisibleRange visible_range_;
+  const Score<T> score_;
   const int64_t depth_, width_, stride_;
   const uint32_t stream_;
   HeadRows q_rows_;
@@ -146,10 +149,11 @@ class BackwardHead {
       }
       for (int64_t j = 0; j < rows * width_; j += V::size) V::zero().store(grad_q + j);
       const T* ds = weights.row(0);
-      add_visible_products(ds, visible, weights.stride(), 1, rows, head_.keys, keys, width_, width_,
-                           grad_q, width_);
-      add_visible_products(ds, visible, 1, weights.stride(), head_.keys, rows, weights.queries(),
-                           width_, width_, grad_k, width_);
+      const int64_t step = weights.stride();
+      add_visible_products<Single<T>>({ds, step, 1}, {visible, step, 1}, rows, head_.keys, keys,
+                                      width_, width_, grad_q, width_);
+      add_visible_products<Single<T>>({ds, 1, step}, {visible, 1, step}, head_.keys, rows,
+                                      weights.queries(), width_, width_, grad_k, width_);
       for (int64_t r = 0; r < rows; r++) {
         store(grad_q + r * width_, head_.q<S>(args_.grad_q, i + r));
       }

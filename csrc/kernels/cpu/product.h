@@ -19,6 +19,7 @@ PT_INLINE V load_up_to(const Rounded* p, int64_t left) {
 template <class T>
 struct Single {
   using Word = T;
+  using Element = T;
   using V = Vector<T>;
   static constexpr int kDepth = 1;  // elements of a word
 
@@ -34,6 +35,10 @@ struct Single {
   static PT_INLINE V across_depth(const S* p, int64_t, bool, int64_t left) {
     return load_up_to<V>(p, left);
   }
+  // The same from rows in registers.
+  static PT_INLINE V across_depth(const V (&rows)[1]) { return rows[0]; }
+  // Words without the elements that are not `kept`.
+  static PT_INLINE V only(V words, const bool (&)[1]) { return words; }
 };
 
 // How rows stored as S meet: bfloat16 rows in pairs where the instruction set multiplies those.

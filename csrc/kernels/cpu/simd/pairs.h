@@ -10,6 +10,7 @@ namespace {
 
 struct Pairs {
   using Word = float;
+  using Element = bfloat16;
   using V = FloatVector;
   static constexpr int kDepth = 2;
 
@@ -38,6 +39,19 @@ struct Pairs {
     if (last) return {_mm512_castsi512_ps(even)};
     const __m512i odd = _mm512_cvtepu16_epi32(narrow(p + stride, left));
     return {_mm512_castsi512_ps(_mm512_or_si512(even, _mm512_slli_epi32(odd, 16)))};
+  }
+  // The same from rows in registers, rounded.
+  static PT_INLINE V across_depth(const V (&rows)[2]) {
+    const __m512i halves = __m512i(_mm512_cvtne2ps_pbh(rows[1].v, rows[0].v));
+    const __m512i low = _mm512_cvtepu16_epi32(_mm512_castsi512_si256(halves));
+    const __m512i high = _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(halves, 1));
+    return {_mm512_castsi512_ps(_mm512_or_si512(low, _mm512_slli_epi32(high, 16)))};
+  }
+  // Words without the elements that are not kept.
+  static PT_INLINE V only(V words, const bool (&kept)[2]) {
+    const uint32_t mask = (kept[0] ? 0xffffu : 0u) | (kept[1] ? 0xffff0000u : 0u);
+    const __m512i bits = _mm512_castps_si512(words.v);
+    return {_mm512_castsi512_ps(_mm512_and_si512(bits, _mm512_set1_epi32(int(mask))))};
   }
 
  private:
