@@ -26,14 +26,17 @@ class Backward {
   using T = typename P::Word;
   using V = typename P::V;
   using K = Tile<P>;
+  // Then words along the depth and across the queries are the same.
+  static constexpr bool kWordIsElement = P::kDepth == 1;
   static constexpr int64_t kQueryBlock = 112;
   static constexpr int64_t kKeys = kKeyBlock / 2;
   static constexpr int64_t kStride = kKeys + 16;
 
   explicit Backward(const AttentionBackwardArgs& args)
       : args_(args), shape_(args.shape), score_(args.shape.scale), depth_(args.shape.head_dim),
-        words_(words_of<P>(depth_)), q_stride_(round_up(words_, V::size)),
-        width_(round_up(depth_, K::kWidth)), may_hide_(may_hide(args.shape.visibility)) {}
+        words_(words_of<P>(depth_)), width_(round_up(depth_, K::kWidth)),
+        q_stride_(kWordIsElement ? width_ : round_up(words_, V::size)),
+        may_hide_(may_hide(args.shape.visibility)) {}
 
   void run() const {
     const int64_t queries = longest(shape_, shape_.cu_seqlens_q, shape_.length_q);
@@ -63,14 +66,13 @@ class Backward {
   };
 
   Work allocate(Scratch& scratch, int64_t queries) const {
-    const int64_t rows = round_up(queries, P::kDepth);
     Work w;
-    w.q_rows = scratch.take<T>(rows * q_stride_);
-    w.grad_rows = scratch.take<T>(rows * q_stride_);
     w.q = scratch.take<T>(words_of<P>(queries) * width_);
     w.grad = scratch.take<T>(words_of<P>(queries) * width_);
+    w.q_rows = kWordIsElement ? w.q : scratch.take<T>(queries * q_stride_);
+    w.grad_rows = kWordIsElement ? w.grad : scratch.take<T>(queries * q_stride_);
     w.grad_q = scratch.take<T>(queries * width_);
-    w.delta = scratch.take<T>(rows + V::size);
+    w.delta = scratch.take<T>(queries + V::size);
     w.keys_t = scratch.take<T>(kKeys * words_);
     w.values_t = scratch.take<T>(kKeys * words_);
     w.keys = scratch.take<T>(words_of<P>(kKeys) * width_);
@@ -106,8 +108,10 @@ class Backward {
   void load_queries(const Head& head, Work& w) const {
     const int64_t n = head.queries;
     const S *q = head.q<S>(args_.q, 0), *grad = head.q<S>(args_.grad_out, 0);
-    pack_along<P>(q, args_.q.row_stride, n, depth_, w.q_rows, q_stride_);
-    pack_along<P>(grad, args_.grad_out.row_stride, n, depth_, w.grad_rows, q_stride_);
+    if constexpr (!kWordIsElement) {
+      pack_along<P>(q, args_.q.row_stride, n, depth_, w.q_rows, q_stride_);
+      pack_along<P>(grad, args_.grad_out.row_stride, n, depth_, w.grad_rows, q_stride_);
+    }
     pack_depth<P>(q, args_.q.row_stride, n, depth_, width_, w.q);
     pack_depth<P>(grad, args_.grad_out.row_stride, n, depth_, width_, w.grad);
     fill(w.grad_q, 0, n * width_, T(0));
@@ -300,7 +304,7 @@ class Backward {
   const AttentionBackwardArgs& args_;
   const AttentionShape& shape_;
   const Score<T> score_;
-  const int64_t depth_, words_, q_stride_, width_;
+  const int64_t depth_, words_, width_, q_stride_;
   const bool may_hide_;
 };
 

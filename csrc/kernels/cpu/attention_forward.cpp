@@ -23,7 +23,7 @@ class Forward {
   using T = typename P::Word;
   using V = typename P::V;
   using K = Tile<P>;
-  static constexpr int64_t kQueryBlock = 8 * K::kRows;
+  static constexpr int64_t kQueryBlock = 16 * K::kRows;
 
   explicit Forward(const AttentionForwardArgs& args)
       : args_(args), shape_(args.shape), score_(args.shape.scale), depth_(args.shape.head_dim),
@@ -84,7 +84,7 @@ class Forward {
     const VisibleRange visible_range(shape_.visibility, head);
     const Range seen = visible_range.of(first, first + count - 1);
     for (int64_t key = seen.first / kKeyBlock * kKeyBlock; key < seen.end; key += kKeyBlock) {
-      const int64_t keys = min(kKeyBlock, head.keys - key);
+      const int64_t keys = min(kKeyBlock, seen.end - key);  // those behind nobody here sees
       load_keys(head, key, keys, block);
       const int64_t step = even_tile<P>(count);
       for (int64_t i = 0; i < count; i += step) {

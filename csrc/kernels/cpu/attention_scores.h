@@ -198,11 +198,17 @@ PT_INLINE void tile_scores(const typename P::Word* q, int64_t q_stride, int64_t 
 template <class P>
 bool all_finite(const typename P::Word* words, int64_t n) {
   using V = typename P::V;
-  V sum = V::zero();
-  for (int64_t i = 0; i < n; i += V::size) {
-    sum = P::multiply_add(V::load(words + i), V::zero(), sum);
+  constexpr int kChains = 4;
+  V sums[kChains] = {V::zero(), V::zero(), V::zero(), V::zero()};
+  int64_t i = 0;
+  for (; i + kChains * V::size <= n; i += kChains * V::size) {
+    PT_UNROLL
+    for (int c = 0; c < kChains; c++) {
+      sums[c] = P::multiply_add(V::load(words + i + c * V::size), V::zero(), sums[c]);
+    }
   }
-  return sum.sum() == 0;
+  for (; i < n; i += V::size) sums[0] = P::multiply_add(V::load(words + i), V::zero(), sums[0]);
+  return (sums[0] + sums[1] + (sums[2] + sums[3])).sum() == 0;
 }
 
 // Lane r: what `op` makes of the lanes of rows[r], in one order whatever the other rows.

@@ -73,9 +73,14 @@ void pack_across(const S* source, int64_t row_stride, int64_t depth, const Panel
     typename P::Word* out = to.out + k / P::kDepth * to.width;
     for (int64_t i = 0; i < to.count; i++, out += to.out_stride) {
       const S* row = from + to.starts[i];
-      int64_t left = to.limit - to.starts[i];
-      for (int64_t j = 0; j < to.width; j += V::size, left -= V::size) {
-        (left > 0 ? P::across_depth(row + j, row_stride, last, left) : V::zero()).store(out + j);
+      const int64_t cols = min(to.width, to.limit - to.starts[i]);
+      int64_t j = 0;
+      for (; j + V::size <= cols; j += V::size) {
+        P::across_depth(row + j, row_stride, last, V::size).store(out + j);
+      }
+      for (; j < to.width; j += V::size) {
+        (j < cols ? P::across_depth(row + j, row_stride, last, cols - j) : V::zero())
+            .store(out + j);
       }
     }
   }
