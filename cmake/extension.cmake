@@ -16,6 +16,12 @@ foreach(library torch torch_cpu c10)
 endforeach()
 
 pybind11_add_module(_C MODULE NO_EXTRAS
+  csrc/autograd/attention.cpp
+  csrc/autograd/embedding.cpp
+  csrc/autograd/feed_forward.cpp
+  csrc/autograd/layer_norm.cpp
+  csrc/autograd/linear.cpp
+  csrc/autograd/linear_cross_entropy.cpp
   csrc/bindings/library.cpp
   csrc/bindings/module.cpp
   csrc/ops/attention.cpp

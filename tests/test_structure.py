@@ -59,6 +59,7 @@ PARTS: dict[str, set[str]] = {
 CPP_PARTS: dict[str, set[str]] = {
     "kernels": set(),
     "ops": {"kernels"},
+    "autograd": {"ops"},
     "decoder": {"kernels", "ops"},
     "bindings": {"decoder", "kernels", "ops"},
 }
@@ -67,6 +68,7 @@ PYTHON = ("Python.h", "pybind11")
 CPP_LIBRARIES: dict[str, tuple[str, ...]] = {
     "kernels": (),
     "ops": TORCH,
+    "autograd": TORCH,
     "decoder": TORCH,
     "bindings": TORCH + PYTHON,
 }

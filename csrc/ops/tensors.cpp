@@ -89,6 +89,8 @@ int64_t longest_sequence(const Tensor& cu_seqlens) {
   return longest;
 }
 
+uint64_t dropout_threshold(double p) { return static_cast<uint64_t>(std::floor(p * 4294967296.0)); }
+
 Dropout dropout_of(const char* op, double p, const OptionalTensor& seed) {
   PT_CHECK(p >= 0.0 && p < 1.0, op, ": dropout_p is ", p, "; it must be at least 0 and below 1");
   Dropout dropout;
@@ -97,7 +99,7 @@ Dropout dropout_of(const char* op, double p, const OptionalTensor& seed) {
                seed->device().is_cpu(),
            op, ": seed must be one int64 on the CPU when dropout_p is ", p);
   dropout.seed = static_cast<uint64_t>(*seed->const_data_ptr<int64_t>());
-  dropout.threshold = static_cast<uint64_t>(std::floor(p * 4294967296.0));
+  dropout.threshold = dropout_threshold(p);
   dropout.scale = 1.0 / (1.0 - p);
   return dropout;
 }

@@ -38,6 +38,8 @@ void check_cu_seqlens(const char* op, const char* name, const Tensor& cu_seqlens
                       const Tensor& rows, int64_t count);
 int64_t longest_sequence(const Tensor& cu_seqlens);
 
+// Random words below it drop an element; 0 when nothing can be dropped.
+uint64_t dropout_threshold(double p);
 // Checks p and fills in the threshold and the scale; the seed, int64 [], is read when p > 0.
 Dropout dropout_of(const char* op, double p, const OptionalTensor& seed);
 Activation activation_of(const char* op, const std::string& name);

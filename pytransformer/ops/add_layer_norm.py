@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import torch
 from torch import Tensor
 
 from pytransformer.ops.dropout import drops, seed_tensor
 from pytransformer.ops.layer_norm import statistics_like
-from pytransformer.ops.native import check_first_derivative, library, register_fake
+from pytransformer.ops.native import library, register_fake
 from pytransformer.precision import autocast
 
 
@@ -77,34 +74,3 @@ def _backward_fake(
         weight.new_empty(weight.shape),
         weight.new_empty(weight.shape),
     )
-
-
-def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    _, _, weight, _, _, dropout_p, seed = inputs
-    _, total, mean, rstd = output
-    ctx.save_for_backward(total, weight, mean, rstd, seed)
-    ctx.mark_non_differentiable(mean, rstd)
-    ctx.set_materialize_grads(False)
-    ctx.dropout_p = dropout_p
-
-
-def _backward(
-    ctx: Any, grad_out: Tensor | None, grad_sum: Tensor | None, *_: Tensor | None
-) -> tuple[Tensor | None, ...]:
-    check_first_derivative("add_layer_norm")
-    total, weight, mean, rstd, seed = ctx.saved_tensors
-    if grad_out is None:
-        if grad_sum is None:
-            return (None,) * 7
-        grad_out = torch.zeros_like(grad_sum)
-    grad_residual, grad_x, grad_weight, grad_bias = library.add_layer_norm_backward(
-        grad_out, grad_sum, total, weight, mean, rstd, ctx.dropout_p, seed
-    )
-    if not drops(ctx.dropout_p):
-        grad_x = grad_residual
-    return grad_x, grad_residual, grad_weight, grad_bias, None, None, None
-
-
-torch.library.register_autograd(
-    "pytransformer::add_layer_norm", _backward, setup_context=_setup_context
-)

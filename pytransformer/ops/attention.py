@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from pytransformer.ops.attention_arguments import (
-    Arguments,
     make_arguments,
-    save_arguments,
-    saved_arguments,
 )
-from pytransformer.ops.native import check_first_derivative, library, register_fake
+from pytransformer.ops.native import library, register_fake
 from pytransformer.precision import autocast, compute_dtype
 
 
@@ -94,22 +90,3 @@ def _backward_fake(
     grad: Tensor, q: Tensor, k: Tensor, v: Tensor, *arguments: Any
 ) -> tuple[Tensor, Tensor, Tensor]:
     return q.new_empty(q.shape), k.new_empty(k.shape), v.new_empty(v.shape)
-
-
-def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-    q, k, v, *arguments = inputs
-    out, statistics = output
-    ctx.mark_non_differentiable(statistics)
-    ctx.set_materialize_grads(False)
-    save_arguments(ctx, Arguments(*arguments), q, k, v, out, statistics)
-
-
-def _backward(ctx: Any, grad: Tensor | None, _: Tensor | None) -> tuple[Tensor | None, ...]:
-    check_first_derivative("attention")
-    if grad is None:
-        return (None,) * 14
-    tensors, arguments = saved_arguments(ctx)
-    return (*library.attention_backward(grad, *tensors, *arguments), *(None,) * 11)
-
-
-torch.library.register_autograd("pytransformer::attention", _backward, setup_context=_setup_context)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -77,21 +77,3 @@ def _bounds(op: str, window: tuple[int, int]) -> tuple[int, int]:
             f"{op}: window is {window}; give (left, right), both integers and at least 0"
         )
     return left, right
-
-
-_TENSORS = ("cu_seqlens_q", "cu_seqlens_k", "mask", "seed")
-
-
-def save_arguments(ctx: Any, arguments: Arguments, *tensors: Tensor) -> None:
-    """Keep everything for backward, tensors as autograd wants them kept."""
-    ctx.save_for_backward(*tensors, *(getattr(arguments, name) for name in _TENSORS))
-    ctx.arguments = arguments._replace(cu_seqlens_q=None, cu_seqlens_k=None, mask=None, seed=None)
-
-
-def saved_arguments(ctx: Any) -> tuple[list[Tensor], Arguments]:
-    """What ``save_arguments`` kept."""
-    *tensors, cu_seqlens_q, cu_seqlens_k, mask, seed = ctx.saved_tensors
-    arguments = ctx.arguments._replace(
-        cu_seqlens_q=cu_seqlens_q, cu_seqlens_k=cu_seqlens_k, mask=mask, seed=seed
-    )
-    return tensors, arguments

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from pytransformer.ops.attention_arguments import (
     Arguments,
     make_arguments,
-    save_arguments,
-    saved_arguments,
 )
-from pytransformer.ops.native import check_first_derivative, library, register_fake
+from pytransformer.ops.native import library, register_fake
 from pytransformer.precision import autocast
 
 
@@ -82,19 +79,3 @@ def _fake(q: Tensor, k: Tensor, *arguments: Any) -> Tensor:
 @register_fake("attention_weights_backward")
 def _backward_fake(grad: Tensor, q: Tensor, k: Tensor, *arguments: Any) -> tuple[Tensor, Tensor]:
     return q.new_empty(q.shape), k.new_empty(k.shape)
-
-
-def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    q, k, *arguments = inputs
-    save_arguments(ctx, Arguments(*arguments), q, k)
-
-
-def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-    check_first_derivative("attention_weights")
-    tensors, arguments = saved_arguments(ctx)
-    return (*library.attention_weights_backward(grad, *tensors, *arguments), *(None,) * 11)
-
-
-torch.library.register_autograd(
-    "pytransformer::attention_weights", _backward, setup_context=_setup_context
-)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from pytransformer.ops.dropout import seed_tensor
-from pytransformer.ops.native import check_first_derivative, library, register_fake
+from pytransformer.ops.native import library, register_fake
 
 
 def embedding(
@@ -101,37 +99,3 @@ def _backward_fake(
     if positions is None or not output_mask[1]:
         return grad_weight, weight.new_empty((0,))
     return grad_weight, positions.new_empty(positions.shape)
-
-
-def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    tokens, weight, cu_seqlens, positions, _, scale, dropout_p, seed, padding_idx, _ = inputs
-    ctx.save_for_backward(tokens, weight, cu_seqlens, positions, seed)
-    ctx.scale, ctx.dropout_p, ctx.padding_idx = scale, dropout_p, padding_idx
-
-
-def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-    check_first_derivative("embedding")
-    tokens, weight, cu_seqlens, positions, seed = ctx.saved_tensors
-    output_mask = [ctx.needs_input_grad[1], ctx.needs_input_grad[3]]
-    grad_weight, grad_positions = library.embedding_backward(
-        grad,
-        tokens,
-        weight,
-        cu_seqlens,
-        positions,
-        ctx.scale,
-        ctx.dropout_p,
-        seed,
-        ctx.padding_idx,
-        output_mask,
-    )
-    return (
-        None,
-        grad_weight if output_mask[0] else None,
-        None,
-        grad_positions if output_mask[1] else None,
-        *(None,) * 6,
-    )
-
-
-torch.library.register_autograd("pytransformer::embedding", _backward, setup_context=_setup_context)

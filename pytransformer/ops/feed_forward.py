@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import torch
 from torch import Tensor
 
 from pytransformer.ops.dropout import seed_tensor
-from pytransformer.ops.native import check_first_derivative, library, register_fake
+from pytransformer.ops.native import library, register_fake
 from pytransformer.precision import autocast
 
 
@@ -81,33 +78,3 @@ def _backward_fake(
         w2.new_empty(w2.shape if output_mask[3] else (0,)),
         w2.new_empty(w2.shape[:1] if output_mask[4] else (0,)),
     )
-
-
-def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-    x, w1, _, w2, _, activation, dropout_p, seed = inputs
-    ctx.save_for_backward(x, w1, w2, output[1], seed)
-    ctx.mark_non_differentiable(output[1])
-    ctx.set_materialize_grads(False)
-    ctx.activation, ctx.dropout_p = activation, dropout_p
-
-
-def _backward(ctx: Any, grad: Tensor | None, _: Tensor | None) -> tuple[Tensor | None, ...]:
-    check_first_derivative("feed_forward")
-    if grad is None:
-        return (None,) * 8
-    x, w1, w2, hidden, seed = ctx.saved_tensors
-    output_mask = list(ctx.needs_input_grad[:5])
-    grads = library.feed_forward_backward(
-        grad, x, w1, w2, hidden, ctx.activation, ctx.dropout_p, seed, output_mask
-    )
-    return (
-        *(g if want else None for g, want in zip(grads, output_mask, strict=True)),
-        None,
-        None,
-        None,
-    )
-
-
-torch.library.register_autograd(
-    "pytransformer::feed_forward", _backward, setup_context=_setup_context
-)

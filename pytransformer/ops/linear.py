@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import torch
 from torch import Tensor
 
-from pytransformer.ops.native import check_first_derivative, library, register_fake
+from pytransformer.ops.native import library, register_fake
 from pytransformer.precision import autocast
 
 Gradients = tuple[Tensor | None, ...]
@@ -46,19 +43,3 @@ def _backward_fake(
         weight.new_empty(weight.shape if output_mask[1] else (0,)),
         weight.new_empty(weight.shape[:1] if output_mask[2] else (0,)),
     )
-
-
-def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    x, weight, _ = inputs
-    ctx.save_for_backward(x, weight)
-
-
-def _backward(ctx: Any, grad: Tensor) -> Gradients:
-    check_first_derivative("linear")
-    x, weight = ctx.saved_tensors
-    output_mask = list(ctx.needs_input_grad)
-    grads = library.linear_backward(grad, x, weight, output_mask)
-    return tuple(g if want else None for g, want in zip(grads, output_mask, strict=True))
-
-
-torch.library.register_autograd("pytransformer::linear", _backward, setup_context=_setup_context)

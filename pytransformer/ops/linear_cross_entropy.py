@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
-from pytransformer.ops.native import check_first_derivative, library, register_fake
+from pytransformer.ops.native import library, register_fake
 from pytransformer.precision import autocast, compute_dtype
 
 
@@ -86,34 +84,3 @@ def _backward_fake(
     ignore_index: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
     return _gradients_like(x, weight, bias)
-
-
-def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    x, weight, targets, bias, label_smoothing, ignore_index, reduction, _ = inputs
-    ctx.mark_non_differentiable(*output[1:])
-    ctx.set_materialize_grads(False)
-    ctx.reduction, ctx.has_bias = reduction, bias is not None
-    if reduction == "none":
-        ctx.save_for_backward(x, weight, targets, bias)
-        ctx.label_smoothing, ctx.ignore_index = label_smoothing, ignore_index
-    else:
-        ctx.save_for_backward(*output[1:])
-
-
-def _backward(ctx: Any, grad: Tensor | None, *_: Tensor | None) -> tuple[Tensor | None, ...]:
-    check_first_derivative("linear_cross_entropy")
-    if grad is None:
-        return (None,) * 8
-    if ctx.reduction == "none":
-        x, weight, targets, bias = ctx.saved_tensors
-        grad_x, grad_weight, grad_bias = library.linear_cross_entropy_backward(
-            grad, x, weight, targets, bias, ctx.label_smoothing, ctx.ignore_index
-        )
-    else:
-        grad_x, grad_weight, grad_bias = (saved * grad for saved in ctx.saved_tensors)
-    return grad_x, grad_weight, None, grad_bias if ctx.has_bias else None, None, None, None, None
-
-
-torch.library.register_autograd(
-    "pytransformer::linear_cross_entropy", _backward, setup_context=_setup_context
-)

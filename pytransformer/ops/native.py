@@ -66,16 +66,3 @@ def _check_same_device(op: str, names: list[str], arguments: tuple[Any, ...]) ->
             raise ValueError(
                 f"{op}: {name} is on {argument.device}, but {first[0]} is on {first[1]}"
             )
-
-
-def check_first_derivative(op: str) -> None:
-    """For the start of every backward, whose own operations autograd does not record.
-
-    Raises:
-        RuntimeError: if it runs under ``create_graph=True``; second derivatives would be wrong.
-    """
-    if torch.is_grad_enabled():
-        raise RuntimeError(
-            f"{op}: second derivatives (create_graph=True) are not available; "
-            f"pytransformer.reference.{op} has them"
-        )

@@ -7,8 +7,6 @@
 // of each row, so that both products with it run on pairs; their sums are float32 throughout.
 #include "../linear_cross_entropy.h"
 
-#include <type_traits>
-
 #include "../rows.h"
 #include "matmul.h"
 #include "parallel.h"
@@ -33,7 +31,7 @@ class CrossEntropy {
  public:
   using T = Compute<S>;
   using V = Vector<T>;
-  using G = typename std::conditional<ProductOf<S>::kDepth == 2, bfloat16, T>::type;
+  using G = typename ProductOf<S>::Element;
   explicit CrossEntropy(const LinearCrossEntropyArgs& args)
       : args_(args), width_(round_up(args.vocabulary, V::size)) {
     chunk_ = kChunkBytes / int64_t(sizeof(T)) / width_;

@@ -1,0 +1,77 @@
+#include <ATen/TensorSubclassLikeUtils.h>
+
+#include "autograd.h"
+
+namespace pt::autograd {
+namespace {
+
+// For "mean" and "sum", forward leaves gradients that only have to be multiplied; mostly by 1,
+// which is not worth a pass over the weight's.
+Tensor scaled(const Tensor& gradient, const Tensor& factor) {
+  const bool readable = factor.is_cpu() && !at::isTensorSubclassLike(factor);
+  if (readable && factor.item<double>() == 1.0) return gradient;
+  return gradient * factor;
+}
+
+struct LinearCrossEntropy : Function<LinearCrossEntropy> {
+  static variable_list forward(AutogradContext* ctx, const Tensor& x, const Tensor& weight,
+                               const Tensor& targets, const OptionalTensor& bias,
+                               double label_smoothing, int64_t ignore_index,
+                               const std::string& reduction, bool gradients) {
+    static const auto op =
+        registered<decltype(ops::linear_cross_entropy)>("pytransformer::linear_cross_entropy");
+    const at::AutoDispatchBelowADInplaceOrView below;
+    const auto [loss, grad_x, grad_weight, grad_bias] =
+        op.call(x, weight, targets, bias, label_smoothing, ignore_index, reduction, gradients);
+    ctx->mark_non_differentiable({grad_x, grad_weight, grad_bias});
+    ctx->set_materialize_grads(false);
+    const bool later = reduction == "none";
+    ctx->saved_data["later"] = later;
+    ctx->saved_data["bias"] = bias.has_value();
+    if (later) {
+      ctx->save_for_backward({x, weight, targets, tensor_or_none(bias)});
+      ctx->saved_data["label_smoothing"] = label_smoothing;
+      ctx->saved_data["ignore_index"] = ignore_index;
+    } else {
+      ctx->save_for_backward({grad_x, grad_weight, grad_bias});
+    }
+    return {loss, grad_x, grad_weight, grad_bias};
+  }
+
+  static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
+    static const auto op = registered<decltype(ops::linear_cross_entropy_backward)>(
+        "pytransformer::linear_cross_entropy_backward");
+    check_first_derivative("linear_cross_entropy");
+    variable_list result(8);
+    if (!grads[0].defined()) return result;
+    const variable_list saved = ctx->get_saved_variables();
+    Tensor bias;
+    if (ctx->saved_data["later"].toBool()) {
+      std::tie(result[0], result[1], bias) = op.call(
+          grads[0], saved[0], saved[1], saved[2], optional(saved[3]),
+          ctx->saved_data["label_smoothing"].toDouble(), ctx->saved_data["ignore_index"].toInt());
+    } else {
+      result[0] = scaled(saved[0], grads[0]);
+      result[1] = scaled(saved[1], grads[0]);
+      bias = scaled(saved[2], grads[0]);
+    }
+    result[3] = if_wanted(ctx->saved_data["bias"].toBool(), bias);
+    return result;
+  }
+};
+
+ops::Four linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor& targets,
+                               const OptionalTensor& bias, double label_smoothing,
+                               int64_t ignore_index, const std::string& reduction, bool gradients) {
+  const variable_list out = LinearCrossEntropy::apply(x, weight, targets, bias, label_smoothing,
+                                                      ignore_index, reduction, gradients);
+  return {out[0], out[1], out[2], out[3]};
+}
+
+}  // namespace
+
+TORCH_LIBRARY_IMPL(pytransformer, Autograd, m) {
+  m.impl("linear_cross_entropy", linear_cross_entropy);
+}
+
+}  // namespace pt::autograd
