@@ -149,15 +149,11 @@ class CrossEntropy {
     }
     const T smoothing = T(args_.label_smoothing);
     const T chosen = z[target];
-    V total = V::zero();
-    // Without smoothing a logit of -infinity (an excluded class) must not reach the mean.
-    for (int64_t j = 0; smoothing > 0 && j < n; j += V::size) {
-      total = total + load_up_to<V>(z + j, n - j);
-    }
     const RowSoftmax<T> softmax(z, n, z);
     const T lse = softmax.log_sum_exp();
     *loss = lse - chosen;
-    if (smoothing > 0) *loss = (1 - smoothing) * *loss + smoothing * (lse - total.sum() / T(n));
+    // Without smoothing a logit of -infinity (an excluded class) must not reach the mean.
+    if (smoothing > 0) *loss = (1 - smoothing) * *loss + smoothing * (lse - softmax.total / T(n));
     if (!gradients) return;
     const T weight = args_.row_weights != nullptr ? static_cast<const T*>(args_.row_weights)[row]
                                                   : T(args_.uniform_weight);

@@ -62,6 +62,8 @@ struct Panels {
   const int64_t* starts;
 };
 
+constexpr int64_t kAhead = 8;
+
 // Where the rows of the source are the depth: element (k, j) at source[k * row_stride + j]. Row by
 // row through all panels: what is read lies side by side.
 template <class P, class S>
@@ -76,6 +78,8 @@ void pack_across(const S* source, int64_t row_stride, int64_t depth, const Panel
       const int64_t cols = min(to.width, to.limit - to.starts[i]);
       int64_t j = 0;
       for (; j + V::size <= cols; j += V::size) {
+        // A few rows ahead: runs are too short for the processor to see them coming.
+        __builtin_prefetch(row + j + kAhead * P::kDepth * row_stride);
         P::across_depth(row + j, row_stride, last, V::size).store(out + j);
       }
       for (; j < to.width; j += V::size) {
