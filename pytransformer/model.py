@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from pytransformer.nn.encoder import Encoder
 from pytransformer.packed import Packed
 from pytransformer.positions import sinusoids
 from pytransformer.precision import autocast_dtype, compute_dtype
+from pytransformer.workspaces import release_workspaces
 
 
 class Transformer(nn.Module):
@@ -37,6 +39,7 @@ class Transformer(nn.Module):
         nn.init.normal_(self.embedding, std=config.d_model**-0.5)
         with torch.no_grad():
             self.embedding[config.pad_id] = 0.0
+        weakref.finalize(self, release_workspaces).atexit = False
 
     def encode(self, src: Packed) -> Packed:
         """The encoder's rows.

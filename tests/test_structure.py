@@ -29,13 +29,14 @@ PARTS: dict[str, set[str]] = {
     "recipes": set(),
     "seed": set(),
     "version": set(),
+    "workspaces": set(),
     "files": {"errors"},
     "marian": {"config"},
     # The oracle shares no arithmetic with what it judges.
     "reference": {"positions", "precision", "seed"},
     "ops": {"_C", "_built_for", "built_for", "precision", "reference", "seed"},
     "nn": {"config", "ops", "packed", "precision"},
-    "model": {"config", "nn", "ops", "packed", "positions", "precision"},
+    "model": {"config", "nn", "ops", "packed", "positions", "precision", "workspaces"},
     "data": {"errors", "files", "packed", "version"},
     "directory": {"config", "data", "errors", "files", "marian", "model"},
     "decoding": {

@@ -5,6 +5,8 @@
 
 #include "../kernels/cpu/kernels.h"
 #include "../kernels/cpu/profile.h"
+#define PT_ISA generic
+#include "../kernels/cpu/scratch.h"
 
 namespace py = pybind11;
 
@@ -90,6 +92,10 @@ PYBIND11_MODULE(_C, m) {
   m.def("start_profile", pt::start_profile, "Count the time that every kernel takes from now on.");
   m.def("stop_profile", stop_profile,
         "Stop counting. Returns {kernel: (calls, seconds)} for every kernel that was called.");
+  m.def("workspace_bytes", pt::scratch::kept,
+        "Bytes of scratch memory that threads keep for the next calls.");
+  m.def("release_workspaces", pt::scratch::drop_all,
+        "Give that memory back; of a kernel that is running, when it has finished.");
   m.def(
       "omp_max_threads", [] { return omp_get_max_threads(); },
       "Threads of the OpenMP pool that kernels use; torch.set_num_threads governs it.");

@@ -33,6 +33,9 @@ void* take(size_t bytes) {
 
 void release(Mark mark) { pieces.resize(mark.block); }
 
+size_t kept() { return 0; }
+void drop_all() {}
+
 void raise_exhausted() { throw std::runtime_error("out of memory"); }
 
 }  // namespace pt::scratch

@@ -2,8 +2,10 @@
 #define PT_ISA generic
 #include "../../csrc/kernels/cpu/scratch.h"
 
+#include <atomic>
 #include <cstring>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "check.h"
@@ -62,6 +64,59 @@ void inner_marks_give_back(Report& report) {
   scratch::release(outer);
 }
 
+// What a call leaves is kept for the next one, unless it is too much or nobody wants it any more.
+void what_is_kept(Report& report) {
+  report.begin("kept and dropped");
+  const auto call = [](size_t size) {
+    const scratch::Mark mark = scratch::mark();
+    take(size, 3);
+    scratch::release(mark);
+  };
+  call(size_t(5) << 20);
+  report.require(scratch::kept() >= size_t(5) << 20, "nothing is kept");
+  call(scratch::kMostKept + 1);
+  report.require(scratch::kept() == 0, "too much is kept");
+  call(1000);
+  report.require(scratch::kept() > 0, "nothing is kept after that");
+  scratch::drop_all();
+  report.require(scratch::kept() == 0, "something is left");
+
+  const scratch::Mark mark = scratch::mark();
+  const std::vector<Piece> pieces = {take(1000, 4)};
+  scratch::drop_all();
+  require_whole(report, pieces);
+  report.require(scratch::kept() > 0, "memory in use was taken away");
+  scratch::release(mark);
+  report.require(scratch::kept() == 0, "it was not dropped afterwards");
+}
+
+// From other threads, whose memory goes with them or on demand.
+void threads(Report& report) {
+  report.begin("threads");
+  scratch::drop_all();
+  size_t during = 0;
+  std::thread other([&] {
+    const scratch::Mark mark = scratch::mark();
+    take(100000, 5);
+    scratch::release(mark);
+    during = scratch::kept();
+  });
+  other.join();
+  report.require(during >= 100000, "a thread's memory is not counted");
+  report.require(scratch::kept() == 0, "it outlives its thread");
+  std::atomic<bool> done{false};
+  std::thread busy([&] {
+    for (int i = 0; i < 2000; i++) {
+      const scratch::Mark mark = scratch::mark();
+      require_whole(report, {take(size_t(1000) << i % 8, 6)});
+      scratch::release(mark);
+    }
+    done = true;
+  });
+  while (!done) scratch::drop_all();
+  busy.join();
+}
+
 }  // namespace
 }  // namespace pt::test
 
@@ -70,6 +125,8 @@ int main() {
   for (int i = 0; i < 3; i++) {
     pt::test::pieces_do_not_overlap(report);
     pt::test::inner_marks_give_back(report);
+    pt::test::what_is_kept(report);
+    pt::test::threads(report);
   }
   return report.finish();
 }

@@ -1,4 +1,5 @@
-// Scratch memory of one thread: a stack that grows on demand and is reused from call to call.
+// Scratch memory of one thread: a stack that grows on demand and is reused from call to call. What
+// a call leaves is kept, up to kMostKept for each thread, until drop_all.
 //
 // Compiled once for all instruction sets (scratch.cpp); the inline part lives in the namespace of
 // the instruction set that includes it.
@@ -18,6 +19,10 @@ Mark mark();
 // 64-byte aligned, uninitialised; valid until the mark before it is released. Raises as below.
 void* take(size_t bytes);
 void release(Mark mark);
+constexpr size_t kMostKept = size_t(64) << 20;
+// The bytes kept by all threads, and giving them back: of a thread inside a kernel when that ends.
+size_t kept();
+void drop_all();
 // Throws std::runtime_error: the machine has no memory left.
 [[noreturn]] void raise_exhausted();
 
