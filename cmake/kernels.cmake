@@ -1,8 +1,8 @@
 # One object library per instruction set from the same sources, and the dispatch above them.
 
 set(PT_KERNEL_SOURCES
-  attention_backward attention_forward attention_weights embedding layer_norm linear_cross_entropy
-  matmul peak rows table)
+  attention_backward attention_forward attention_weights embedding layer_norm_backward
+  layer_norm_forward linear_cross_entropy matmul peak rows table)
 list(TRANSFORM PT_KERNEL_SOURCES PREPEND csrc/kernels/cpu/)
 list(TRANSFORM PT_KERNEL_SOURCES APPEND .cpp)
 

@@ -10,7 +10,7 @@
 // P d and dS of a pair of blocks stay in the second-level cache as words across the queries, which
 // grad_k and grad_v read by columns; grad_q takes each tile's dS by rows at once. bfloat16 rows are
 // multiplied in pairs where that can be had, and P d and dS are rounded for it.
-#include "attention_scores.h"
+#include "attention_products.h"
 #include "scratch.h"
 
 PT_ISA_BEGIN

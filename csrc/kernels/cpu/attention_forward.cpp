@@ -7,7 +7,7 @@
 // scaling the output down whenever a maximum rises. Blocks of keys nobody in the tile sees are
 // skipped; slots hidden inside a block have weight exactly 0, so what is skipped changes nothing.
 // bfloat16 rows are multiplied in pairs where that can be had, and weights are rounded for it.
-#include "attention_scores.h"
+#include "attention_products.h"
 #include "scratch.h"
 
 PT_ISA_BEGIN

@@ -3,7 +3,7 @@
 // Parallel over (sequence, head). A tile of queries computes its scores against all keys into one
 // buffer [tile, keys]; a row becomes weights in three passes. Backward computes them again and sums
 // grad_k tile by tile in order.
-#include "attention_scores.h"
+#include "attention_products.h"
 #include "parallel.h"
 #include "scratch.h"
 
