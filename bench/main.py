@@ -36,6 +36,10 @@ BENCHMARKS = (
     "linear_cross_entropy",
     "embedding",
     "train_step",
+    "memory",
+    "overhead",
+    "scaling",
+    "instruction_sets",
 )
 
 

@@ -19,6 +19,10 @@ _EXAMPLES = """\
 benchmarks:
   linear attention layer_norm add_layer_norm feed_forward linear_cross_entropy embedding train_step
                       beside torch and torch.compile; train_step also with tcmalloc, if installed
+  memory              the most memory of a training step and of the loss, beside torch's
+  overhead            where a training step's time goes
+  scaling             time and memory by length, batch and threads
+  instruction_sets    what each instruction set reaches of the best one's speed
 
 examples:
   pytransformer bench                        everything, in an hour
