@@ -11,6 +11,7 @@ import torch
 from bench import train_step
 from bench.case import OURS
 from bench.settings import Settings
+from bench.step_check import check
 from bench.table import Column, Table
 from bench.timing import in_turn
 from pytransformer import _C
@@ -62,6 +63,7 @@ def tables(settings: Settings) -> Iterator[Table]:
 
 def _measure(sentences: int, dtype: torch.dtype, seconds: float) -> Parts:
     config = train_step.config_of("tiny", train_step.DROPOUT)
+    check(config, *train_step.batch(train_step.CHECKED_SENTENCES, even=False), dtype)
     batch = train_step.batch(sentences, even=False)
     step = train_step.step(OURS, config, *batch, dtype)
 

@@ -77,9 +77,9 @@ def batches(of: Sequence[int], seconds: float) -> Table:
     for sentences in of:
         src, tgt = train_step.batch(sentences, even=False)
         tokens = src.values.shape[0] + tgt.values.shape[0] - sentences
-        config = train_step.config_of("tiny", train_step.DROPOUT)
-        step = train_step.step(OURS, config, src, tgt, torch.float32)
-        took = alternate({OURS: step}, seconds)[OURS].median
+        case = train_step.case("tiny", torch.float32, sentences=sentences)
+        case.check()
+        took = _ours(case, seconds)
         table.rows.append([str(sentences), tokens, took * 1e3, took * 1e6 / tokens])
     table.summary = _growth("a step of tiny", "µs/token", table, column=3)
     return table

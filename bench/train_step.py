@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -12,11 +11,10 @@ from torch import Tensor, nn
 from bench.case import COMPILED, OURS, TORCH, Case, compile_for
 from bench.row import Row
 from bench.settings import Settings
+from bench.step_check import check
 from bench.tcmalloc import rows_with_tcmalloc
 from bench.torch_transformer import PaddedBatch, TorchTransformer
 from pytransformer import Packed, Transformer, TransformerConfig, pack
-from tests.cases.compare import assert_close
-from tests.cases.torch_model import TorchModel
 
 VOCABULARY = 10_000
 SENTENCES = 64
@@ -65,7 +63,7 @@ def case(
         mode="forward+backward",
         sides={side: step(side, config, src, tgt, dtype) for side in (OURS, TORCH)},
         compiled=lambda: step(COMPILED, config, src, tgt, dtype),
-        check=lambda: _check(config, *batch(CHECKED_SENTENCES, even)),
+        check=lambda: check(config, *batch(CHECKED_SENTENCES, even), dtype),
         operations=operations(config, src, tgt),
     )
 
@@ -150,23 +148,3 @@ def operations(config: TransformerConfig, src: Packed, tgt: Packed) -> float:
 
 def _adam(model: nn.Module) -> torch.optim.Optimizer:
     return torch.optim.Adam(model.parameters(), lr=1e-4, betas=(0.9, 0.98), eps=1e-9, fused=True)
-
-
-def _check(config: TransformerConfig, src: Packed, tgt: Packed) -> None:
-    """Loss and gradients without dropout, against torch.nn in float64."""
-    still = replace(config, dropout=0.0, attention_dropout=0.0, activation_dropout=0.0)
-    # relu's slope at 0 is decided by rounding, and among a million units some lie there.
-    still = replace(still, activation="silu")
-    torch.manual_seed(1)
-    model = Transformer(still)
-    oracle = TorchModel(copy.deepcopy(model).double())
-    expected = oracle.loss(src, tgt, 0.1)
-    expected.backward()
-    loss = model.loss(src, tgt)
-    loss.backward()
-    length = config.vocab_size
-    assert_close(loss.detach(), expected.detach(), length=length, name="loss")
-    gradients = oracle.gradients()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None
-        assert_close(parameter.grad, gradients[name], length=length, name=name)

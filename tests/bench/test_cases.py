@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench import linear
+from bench import linear, step_check
 from bench.case import OURS, TORCH
 from bench.main import BENCHMARKS
-from bench.train_step import batch, case, operations
+from bench.step_check import check
+from bench.train_step import batch, case, config_of, operations
 from pytransformer import TransformerConfig
 from tests.cases.backend import native_only
 
@@ -47,3 +48,15 @@ def test_linear_has_a_peer_that_allocates_as_ours_does() -> None:
     assert [*one.sides] == [OURS, TORCH, linear.ALLOCATING]
     for side in one.sides.values():
         assert side().shape == (2, 4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_step_with_a_wrong_gradient_is_noticed(
+    dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, sentences = config_of("tiny", 0.1), batch(1, even=False)
+    check(config, *sentences, dtype)
+    right = step_check._gradient
+    monkeypatch.setattr(step_check, "_gradient", lambda parameter: 1.5 * right(parameter))
+    with pytest.raises(AssertionError):
+        check(config, *sentences, dtype)
