@@ -16,7 +16,7 @@ _SINCE_START = (
 
 @dataclass(frozen=True)
 class Growth:
-    """How far resident memory rose, in bytes; ``note`` says what is wrong with that, if anything"""
+    """How far resident memory rose, in bytes; ``note`` says what is wrong with it, if anything."""
 
     bytes: int
     note: str = ""

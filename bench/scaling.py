@@ -53,12 +53,14 @@ def lengths(of: Sequence[int], seconds: float) -> Table:
         try:
             growth = memory.measure("attention", str(length), OURS)
             row += [growth.megabytes, growth.bytes / 1e3 / length]
-            table.notes += [growth.note] if growth.note else []
+            if growth.note and growth.note not in table.notes:
+                table.notes.append(growth.note)
         except Unavailable as error:
             row += [None, None]
             table.notes.append(str(error))
         table.rows.append(row)
-    table.summary = _growth("attention", "ns/length²", table, column=4)
+    time, space = _growth(table, "ns/length²", column=4), _growth(table, "KB/length", column=6)
+    table.summary = f"attention takes {time}, and needs {space}"
     return table
 
 
@@ -81,7 +83,7 @@ def batches(of: Sequence[int], seconds: float) -> Table:
         case.check()
         took = _ours(case, seconds)
         table.rows.append([str(sentences), tokens, took * 1e3, took * 1e6 / tokens])
-    table.summary = _growth("a step of tiny", "µs/token", table, column=3)
+    table.summary = f"a step of tiny takes {_growth(table, 'µs/token', column=3)}"
     return table
 
 
@@ -122,10 +124,11 @@ def threads(seconds: float) -> Table:
     return table
 
 
-def _growth(what: str, unit: str, table: Table, column: int) -> str:
+def _growth(table: Table, unit: str, column: int) -> str:
+    """The smallest and the largest row's number."""
     first, last = table.rows[0], table.rows[-1]
     texts = [table.columns[column].text(row[column]) for row in (first, last)]
-    return f"{what} takes {texts[0]} {unit} at {first[0]}, {texts[1]} at {last[0]}"
+    return f"{texts[0]} {unit} at {first[0]}, {texts[1]} at {last[0]}"
 
 
 def _threaded_cases() -> Iterator[tuple[str, Case]]:

@@ -27,7 +27,7 @@ def ordered(sides: Iterable[str]) -> list[str]:
 
 
 def summary(rows: Sequence[Row]) -> Table:
-    """The worst and the median ratio of each benchmark, and its smallest fraction of the peak."""
+    """By benchmark and type: the worst and the median ratio, the smallest fraction of the peak."""
     peers = peers_of(rows)
     table = Table(
         "summary",
@@ -39,9 +39,9 @@ def summary(rows: Sequence[Row]) -> Table:
             Column("of peak", ".0%"),
         ],
     )
-    for benchmark in dict.fromkeys(row.benchmark for row in rows):
-        own = [row for row in rows if row.benchmark == benchmark]
-        cells: list[Cell] = [benchmark, len(own)]
+    for kind in dict.fromkeys((row.benchmark, row.dtype) for row in rows):
+        own = [row for row in rows if (row.benchmark, row.dtype) == kind]
+        cells: list[Cell] = [" ".join(kind), len(own)]
         for peer in peers:
             ratios = [row.ratios()[peer] for row in own if peer in row.timings]
             cells += [min(ratios), statistics.median(ratios)] if ratios else [None, None]

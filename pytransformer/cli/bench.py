@@ -25,8 +25,8 @@ benchmarks:
   instruction_sets    what each instruction set reaches of the best one's speed
 
 examples:
-  pytransformer bench                        everything, in an hour
-  pytransformer bench --no-compile           without torch.compile, in a third of that
+  pytransformer bench                        everything: allow for an hour
+  pytransformer bench --no-compile           without torch.compile, far sooner
   pytransformer bench attention linear       two of them
   pytransformer bench train_step --threads 1 --json report.json --markdown report.md
   LD_PRELOAD=libtcmalloc_minimal.so.4 pytransformer bench    all of it with tcmalloc, both sides

@@ -39,8 +39,8 @@ def test_the_summary_has_the_worst_and_the_median() -> None:
     rows = [row(torch=seconds) for seconds in (0.4, 1.0, 2.0)]
     rows.append(row("layer_norm", **{COMPILED: 0.5}))
     table = summary(rows)
-    assert [*table.rows[0]] == ["linear", 3, 0.8, 2.0, None, None, 0.5]
-    assert [*table.rows[1]] == ["layer_norm", 1, None, None, 1.0, 1.0, 0.5]
+    assert [*table.rows[0]] == ["linear float32", 3, 0.8, 2.0, None, None, 0.5]
+    assert [*table.rows[1]] == ["layer_norm float32", 1, None, None, 1.0, 1.0, 0.5]
 
 
 def test_losses_are_cases_and_what_tables_tell() -> None:

@@ -73,7 +73,7 @@ def test_growth_is_summed_up(monkeypatch: pytest.MonkeyPatch) -> None:
     table = scaling.lengths((8, 16), seconds=0.0)
     assert [row[0] for row in table.rows] == ["8", "16"]
     assert table.summary.startswith("attention takes ")
-    assert "at 8, " in table.summary
+    assert table.summary.endswith(", and needs 125.00 KB/length at 8, 62.50 at 16")
     assert scaling.batches((1, 2), seconds=0.0).summary.startswith("a step of tiny takes ")
 
 
@@ -83,6 +83,17 @@ def test_one_core_has_no_second_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     table = scaling.threads(seconds=0.0)
     assert not table.rows
     assert "1 core" in table.notes[0]
+
+
+@native_only
+def test_threads_are_compared_and_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scaling.os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(scaling, "_threaded_cases", _small)
+    before = torch.get_num_threads()
+    table = scaling.threads(seconds=0.0)
+    assert torch.get_num_threads() == before
+    assert [row[0] for row in table.rows] == ["linear 2 x 3 -> 4"]
+    assert table.summary.startswith("2 threads are ")
 
 
 def test_sets_that_do_not_run_here_are_left_out() -> None:
