@@ -52,7 +52,9 @@ def compare(cases: Iterator[tuple[str, Case]], names: Sequence[str], seconds: fl
             timings = alternate(sides, seconds, before=_C.set_isa)
             fastest = timings[best].median
             fractions = [fastest / timings[name].median for name in others]
-            table.rows.append([f"{benchmark} {case.label}", fastest * 1e3, *fractions])
+            name = f"{benchmark} {case.label}"
+            table.rows.append([name, fastest * 1e3, *fractions])
+            table.noisy += [name] if any(took.noisy for took in timings.values()) else []
     finally:
         _C.set_isa(before)
     table.summary = _summary(table, names)

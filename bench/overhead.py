@@ -13,7 +13,7 @@ from bench.case import OURS
 from bench.settings import Settings
 from bench.step_check import check
 from bench.table import Column, Table
-from bench.timing import in_turn
+from bench.timing import Samples, in_turn
 from pytransformer import _C
 
 SETTINGS = (  # sentences, type
@@ -50,18 +50,21 @@ class Parts:
 
 def tables(settings: Settings) -> Iterator[Table]:
     """The parts of a step of ``tiny``; then every kernel."""
-    found = {
+    samples = {
         f"tiny, {sentences} sentences {str(dtype).removeprefix('torch.')}": _measure(
             sentences, dtype, settings.seconds
         )
         for sentences, dtype in SETTINGS
     }
-    yield _parts(found)
+    found = {name: typical(steps.kept) for name, steps in samples.items()}
+    table = _parts(found)
+    table.noisy += [name for name, steps in samples.items() if steps.noisy]
+    yield table
     for name, parts in found.items():
         yield _kernels(name, parts)
 
 
-def _measure(sentences: int, dtype: torch.dtype, seconds: float) -> Parts:
+def _measure(sentences: int, dtype: torch.dtype, seconds: float) -> Samples[Parts]:
     config = train_step.config_of("tiny", train_step.DROPOUT)
     check(config, *train_step.batch(train_step.CHECKED_SENTENCES, even=False), dtype)
     batch = train_step.batch(sentences, even=False)
@@ -76,7 +79,7 @@ def _measure(sentences: int, dtype: torch.dtype, seconds: float) -> Parts:
         end = time.perf_counter()
         return Parts(end - began, end - middle, {**_C.stop_profile()})
 
-    return typical(in_turn({OURS: run}, seconds)[OURS].kept)
+    return in_turn({OURS: run}, seconds)[OURS]
 
 
 def typical(samples: Sequence[Parts]) -> Parts:

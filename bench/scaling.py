@@ -12,7 +12,7 @@ from bench.case import OURS, Case, Mode
 from bench.child import Unavailable
 from bench.settings import Settings
 from bench.table import Column, Table
-from bench.timing import alternate
+from bench.timing import Timing, alternate
 
 LENGTHS = (1024, 2048, 4096, 8192, 16384)
 SENTENCES = (32, 64, 128, 256)
@@ -49,7 +49,8 @@ def lengths(of: Sequence[int], seconds: float) -> Table:
         for mode in _MODES:
             case = attention.case(attention.long(length), torch.float32, mode)
             took = _ours(case, seconds)
-            row += [took * 1e3, took * 1e9 / length**2]
+            row += [took.median * 1e3, took.median * 1e9 / length**2]
+            table.noisy += [str(length)] if took.noisy else []
         try:
             growth = memory.measure("attention", str(length), OURS)
             row += [growth.megabytes, growth.bytes / 1e3 / length]
@@ -82,7 +83,8 @@ def batches(of: Sequence[int], seconds: float) -> Table:
         case = train_step.case("tiny", torch.float32, sentences=sentences)
         case.check()
         took = _ours(case, seconds)
-        table.rows.append([str(sentences), tokens, took * 1e3, took * 1e6 / tokens])
+        table.rows.append([str(sentences), tokens, took.median * 1e3, took.median * 1e6 / tokens])
+        table.noisy += [str(sentences)] if took.noisy else []
     table.summary = f"a step of tiny takes {_growth(table, 'µs/token', column=3)}"
     return table
 
@@ -115,6 +117,7 @@ def threads(seconds: float) -> Table:
             one, more = (timings[count].median for count in sides)
             name = f"{benchmark} {case.label}"
             table.rows.append([name, one * 1e3, more * 1e3, one / more])
+            table.noisy += [name] if any(took.noisy for took in timings.values()) else []
             if more > one:
                 table.losses.append(f"{name}: {THREADS} threads are slower than 1")
     finally:
@@ -141,5 +144,5 @@ def _threaded_cases() -> Iterator[tuple[str, Case]]:
         yield "linear", linear.case(*sizes, torch.float32)
 
 
-def _ours(case: Case, seconds: float) -> float:
-    return alternate({OURS: case.sides[OURS]}, seconds)[OURS].median
+def _ours(case: Case, seconds: float) -> Timing:
+    return alternate({OURS: case.sides[OURS]}, seconds)[OURS]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +40,7 @@ class Table:
         notes: what a reader has to know besides, a line each: what was left out, and why.
         summary: what to remember of it, for the end of the report; may be empty.
         losses: where it shows us behind, a line each.
+        noisy: the names of rows that other programs disturbed.
     """
 
     benchmark: str
@@ -49,13 +50,14 @@ class Table:
     notes: list[str] = field(default_factory=list)
     summary: str = ""
     losses: list[str] = field(default_factory=list)
+    noisy: list[str] = field(default_factory=list)
 
     def text(self) -> str:
         """The whole table, as wide as its cells."""
         lines = [self.title]
         if self.rows:
             lines += [self.head(), *(self.line(row) for row in self.rows)]
-        return "\n".join([*lines, *self.notes])
+        return "\n".join([*lines, *self._remarks()])
 
     def head(self) -> str:
         """The names of the columns."""
@@ -73,7 +75,7 @@ class Table:
             rule = ["---", *("---:" for _ in names[1:])]
             cells = [names, rule, *(self._texts(row) for row in self.rows)]
             blocks.append("\n".join(f"| {' | '.join(texts)} |" for texts in cells))
-        return "\n\n".join([*blocks, *self.notes])
+        return "\n\n".join([*blocks, *self._remarks()])
 
     def to_dict(self) -> dict[str, Any]:
         names = [column.name for column in self.columns]
@@ -84,7 +86,13 @@ class Table:
             "notes": self.notes,
             "summary": self.summary,
             "losses": self.losses,
+            "noisy": self.noisy,
         }
+
+    def _remarks(self) -> Iterator[str]:
+        yield from self.notes
+        if self.noisy:
+            yield f"disturbed by other programs: {'; '.join(dict.fromkeys(self.noisy))}"
 
     def _texts(self, row: Sequence[Cell]) -> list[str]:
         return [column.text(cell) for column, cell in zip(self.columns, row, strict=True)]

@@ -24,6 +24,13 @@ def test_text_is_aligned(table: Table) -> None:
     ]
 
 
+def test_disturbed_rows_are_named_once(table: Table) -> None:
+    table.noisy += ["all", "none", "all"]
+    assert table.text().endswith("\ndisturbed by other programs: all; none")
+    assert table.markdown().endswith("\n\ndisturbed by other programs: all; none")
+    assert table.to_dict()["noisy"] == ["all", "none", "all"]
+
+
 def test_a_row_is_as_wide_as_its_head_before_others_are_known(table: Table) -> None:
     table.rows.clear()
     assert len(table.line(["a", None, 2])) == len(table.head())
