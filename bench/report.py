@@ -74,7 +74,7 @@ class Report:
             yield summary(self.rows).text()
         yield from self._highlights()
         lost = self._losses()
-        yield "where we lose:" if lost else "we lose nowhere"
+        yield "where we lose:" if lost else "where we lose: nowhere, of what was compared"
         yield from lost
 
     def json(self) -> str:
@@ -132,7 +132,7 @@ class Report:
         if lines := self._highlights():
             yield "\n".join(f"- {line}" for line in lines)
         yield "## Where we lose"
-        yield "\n".join(f"- {line}" for line in self._losses()) or "Nowhere."
+        yield "\n".join(f"- {line}" for line in self._losses()) or "Nowhere, of what was compared."
 
     def _table(self, rows: list[Row]) -> Table:
         own, first = self.machine.allocator, rows[0]

@@ -66,7 +66,7 @@ def test_markdown_tells_where_when_and_how() -> None:
         "**Warning: figures are disturbed.**",
         "## linear\n\nProducts.\n\nOur time,",
         "| 2 x 3 float32 | 500.00 | 500.00-500.00 | 0.0 GFLOP/s | 50% | 2.00 |",
-        "## Where we lose\n\nNowhere.",
+        "## Where we lose\n\nNowhere, of what was compared.",
     ):
         assert fact in page
 
