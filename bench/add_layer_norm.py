@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bench.case import OURS, TORCH, Case, check_against, side
+from bench.case import OURS, TORCH, Case, check_against, compiled_side, side
 from bench.layer_norm import SHAPES
 from pytransformer import ops, reference
 
@@ -53,6 +53,7 @@ def _case(rows: int, columns: int, dtype: torch.dtype) -> Case:
             OURS: side("forward+backward", ours, inputs, cotangent),
             TORCH: side("forward+backward", theirs, inputs, cotangent),
         },
+        compiled=compiled_side("forward+backward", theirs, inputs, cotangent),
         check=check_against(seeded, oracle, inputs, cotangent, rows),
         # x, residual, sum and out; then grad, sum, grad_residual and grad_x
         bytes=8.0 * rows * columns * dtype.itemsize,

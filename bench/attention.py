@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bench.case import OURS, TORCH, Case, Mode, check_against, side
+from bench.case import OURS, TORCH, Case, Mode, check_against, compiled_side, side
 from pytransformer import ops
 
 DROPOUT = 0.1
@@ -45,17 +45,24 @@ SHAPES = (
 )
 
 
+def long(length: int) -> Shape:
+    """One causal sequence of ``length``."""
+    return Shape(1, 8, length, 64, causal=True)
+
+
 def cases() -> Iterator[Case]:
     """Every shape in both modes and types; then with dropout."""
     for dtype in (torch.float32, torch.bfloat16):
         for mode in ("forward", "forward+backward"):
             for shape in SHAPES:
-                yield _case(shape, dtype, mode, 0.0)
-    for shape in SHAPES:
-        yield _case(shape, torch.float32, "forward+backward", DROPOUT)
+                yield case(shape, dtype, mode)
+    for dtype in (torch.float32, torch.bfloat16):
+        for shape in SHAPES:
+            yield case(shape, dtype, "forward+backward", DROPOUT)
 
 
-def _case(shape: Shape, dtype: torch.dtype, mode: Mode, dropout: float) -> Case:
+def case(shape: Shape, dtype: torch.dtype, mode: Mode, dropout: float = 0.0) -> Case:
+    """One of ``SHAPES``, or another."""
     generator = torch.Generator().manual_seed(1)
     sizes = (shape.batch, shape.length, shape.heads, shape.head_dim)
     inputs = [torch.randn(sizes, generator=generator).to(dtype) for _ in range(4)]
@@ -88,6 +95,7 @@ def _case(shape: Shape, dtype: torch.dtype, mode: Mode, dropout: float) -> Case:
             OURS: side(mode, our_attention, inputs[:3], inputs[3]),
             TORCH: side(mode, torch_attention, theirs[:3], theirs[3]),
         },
+        compiled=compiled_side(mode, torch_attention, theirs[:3], theirs[3]),
         check=check,
         operations=2.0 * products * shape.pairs * shape.head_dim,
     )

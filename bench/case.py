@@ -13,6 +13,7 @@ from tests.cases.compare import assert_close
 
 OURS = "pytransformer"
 TORCH = "torch"
+COMPILED = "torch.compile"
 
 Mode = Literal["forward", "forward+backward"]
 
@@ -27,6 +28,8 @@ class Case:
         mode: what is timed.
         sides: what each side does once; ours is ``OURS``.
         check: raises AssertionError when our result is wrong; run before anything is timed.
+        compiled: makes the side of torch.compile, which is compiled when that is first run: it
+            takes a minute for a model, so that nobody pays who leaves it out.
         operations: floating-point operations done, two for a multiply-add; 0 where memory decides.
         bytes: read and written at least, where memory decides.
     """
@@ -36,8 +39,14 @@ class Case:
     mode: Mode
     sides: dict[str, Callable[[], object]]
     check: Callable[[], None]
+    compiled: Callable[[], Callable[[], object]]
     operations: float = 0.0
     bytes: float = 0.0
+
+    @property
+    def label(self) -> str:
+        """The name, and whether backward is timed too."""
+        return self.name if self.mode == "forward" else f"{self.name} +bwd"
 
     @property
     def precision(self) -> str:
@@ -59,6 +68,21 @@ def side(
         return torch.autograd.grad(out, inputs, cotangent if out.dim() else None)
 
     return forward if mode == "forward" else forward_and_backward
+
+
+def compiled_side(
+    mode: Mode, function: Callable[..., Tensor], inputs: Sequence[Tensor], cotangent: Tensor
+) -> Callable[[], Callable[[], object]]:
+    """Makes the ``side`` of ``function`` under torch.compile, for exactly these shapes."""
+    return lambda: side(mode, compile_for(function), inputs, cotangent)
+
+
+def compile_for(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """``function`` under torch.compile, as if it were the first in this process."""
+    # What a case compiled counts against the next one's limit of recompilations otherwise, since
+    # their functions come from the same lines; beyond it torch runs them uncompiled.
+    torch.compiler.reset()
+    return torch.compile(function, dynamic=False)
 
 
 def check_against(

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bench.case import OURS, TORCH, Case, check_against, side
+from bench.case import OURS, TORCH, Case, check_against, compiled_side, side
 from pytransformer import ops, reference
 from pytransformer.positions import sinusoids
 
@@ -46,6 +46,7 @@ def _case(batch: int, length: int, width: int) -> Case:
             OURS: side("forward+backward", ours, (weight,), cotangent),
             TORCH: side("forward+backward", theirs, (weight,), cotangent),
         },
+        compiled=compiled_side("forward+backward", theirs, (weight,), cotangent),
         check=check_against(ours, oracle, (weight,), cotangent, batch * length),
         # rows read, out; grad read; the gradient of the whole table written
         bytes=4.0 * width * (3 * batch * length + VOCABULARY),

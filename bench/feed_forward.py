@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bench.case import OURS, TORCH, Case, Mode, check_against, side
+from bench.case import OURS, TORCH, Case, Mode, check_against, compiled_side, side
 from pytransformer import ops, reference
 
 CHECKED_ROWS = 64
@@ -19,11 +19,12 @@ def cases() -> Iterator[Case]:
     """Every shape, forward and with backward, in float32 and bfloat16."""
     for dtype in (torch.float32, torch.bfloat16):
         for rows, width, hidden in SHAPES:
-            yield _case(rows, width, hidden, dtype, "forward")
-            yield _case(rows, width, hidden, dtype, "forward+backward")
+            yield case(rows, width, hidden, dtype, "forward")
+            yield case(rows, width, hidden, dtype, "forward+backward")
 
 
-def _case(rows: int, width: int, hidden: int, dtype: torch.dtype, mode: Mode) -> Case:
+def case(rows: int, width: int, hidden: int, dtype: torch.dtype, mode: Mode) -> Case:
+    """One of ``SHAPES``, or another."""
     generator = torch.Generator().manual_seed(1)
 
     def parameter(*shape: int) -> Tensor:
@@ -52,6 +53,7 @@ def _case(rows: int, width: int, hidden: int, dtype: torch.dtype, mode: Mode) ->
             OURS: side(mode, ops.feed_forward, inputs, cotangent),
             TORCH: side(mode, theirs, inputs, cotangent),
         },
+        compiled=compiled_side(mode, theirs, inputs, cotangent),
         # Few rows: among many a hidden unit lies so close to 0 that rounding decides its sign.
         check=check_against(
             ops.feed_forward,

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bench.case import OURS, TORCH, Case, check_against, side
+from bench.case import OURS, TORCH, Case, check_against, compiled_side, side
 from pytransformer import ops, reference
 
 SHAPES = ((4096, 512), (1136, 128))  # rows, columns
@@ -40,6 +40,7 @@ def _case(rows: int, columns: int, dtype: torch.dtype) -> Case:
             OURS: side("forward+backward", ops.layer_norm, inputs, cotangent),
             TORCH: side("forward+backward", torch_norm, inputs, cotangent),
         },
+        compiled=compiled_side("forward+backward", torch_norm, inputs, cotangent),
         check=check_against(ops.layer_norm, reference.layer_norm, inputs, cotangent, rows),
         # x and out; then grad, x and grad_x
         bytes=5.0 * rows * columns * dtype.itemsize,

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bench.case import OURS, TORCH, Case, check_against, side
+from bench.case import OURS, TORCH, Case, check_against, compiled_side, side
 from pytransformer import ops, reference
 
 ROWS = 1136
@@ -20,10 +20,11 @@ def cases() -> Iterator[Case]:
     """Two widths, forward and backward."""
     for dtype in (torch.float32, torch.bfloat16):
         for width in (128, 512):
-            yield _case(width, dtype)
+            yield case(width, dtype)
 
 
-def _case(width: int, dtype: torch.dtype) -> Case:
+def case(width: int, dtype: torch.dtype) -> Case:
+    """``ROWS`` rows of ``width``, forward and backward."""
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(ROWS, width, generator=generator).to(dtype).requires_grad_()
     weight = (torch.randn(VOCABULARY, width, generator=generator) * width**-0.5).to(dtype)
@@ -48,6 +49,7 @@ def _case(width: int, dtype: torch.dtype) -> Case:
             OURS: side("forward+backward", ours, inputs, unused),
             TORCH: side("forward+backward", theirs, inputs, unused),
         },
+        compiled=compiled_side("forward+backward", theirs, inputs, unused),
         check=check_against(ours, oracle, inputs, unused, VOCABULARY),
         operations=6.0 * ROWS * width * VOCABULARY,
     )

@@ -14,9 +14,14 @@ import torch
 
 from pytransformer import _C
 
+TCMALLOC = "tcmalloc"
+
 _ROUNDS = 200_000
 _COPIED_BYTES = 256 << 20
 _REPEATS = 7
+_WATCHED_SECONDS = 0.5
+_BUSY_LOAD = 0.5  # of the cores
+_BUSY_CORES = 0.2
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class Machine:
         threads: torch's number of threads.
         instruction_set: of our kernels.
         allocator: ``malloc``, or ``tcmalloc`` when that is preloaded; it serves both sides.
-        torch, python: versions.
+        torch, python, compiler: versions; the compiler is that of our kernels.
     """
 
     processor: str
@@ -39,6 +44,7 @@ class Machine:
     allocator: str
     torch: str
     python: str
+    compiler: str
 
 
 def describe() -> Machine:
@@ -48,10 +54,47 @@ def describe() -> Machine:
         cores=len(os.sched_getaffinity(0)),
         threads=torch.get_num_threads(),
         instruction_set=_C.isa(),
-        allocator="tcmalloc" if "tcmalloc" in Path("/proc/self/maps").read_text() else "malloc",
+        allocator=allocator(),
         torch=torch.__version__,
         python=platform.python_version(),
+        compiler=_C.build_information()["compiler"],
     )
+
+
+def allocator() -> str:
+    """``malloc``, or ``tcmalloc`` when that is preloaded."""
+    return TCMALLOC if "libtcmalloc" in Path("/proc/self/maps").read_text() else "malloc"
+
+
+def disturbance() -> str:
+    """A warning where other programs keep the machine busy; empty where it is quiet."""
+    return warning(os.getloadavg()[0], _used_by_others(), os.cpu_count() or 1)
+
+
+def warning(load: float, used: float, cores: int) -> str:
+    """What to say of a load average and of the cores that others use, out of ``cores``."""
+    signs = []
+    if load > _BUSY_LOAD * cores:
+        signs.append(f"the load average is {load:.1f} on {cores} cores")
+    if used > _BUSY_CORES:
+        signs.append(f"other programs use {used:.1f} cores")
+    return f"warning: {' and '.join(signs)}: figures are disturbed" if signs else ""
+
+
+def _used_by_others() -> float:
+    """How many cores were at work while this process slept."""
+    began, busy = time.perf_counter(), _busy_seconds()
+    time.sleep(_WATCHED_SECONDS)
+    return (_busy_seconds() - busy) / (time.perf_counter() - began)
+
+
+def _busy_seconds() -> float:
+    """What all cores have worked since the machine started."""
+    names = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
+    values = Path("/proc/stat").read_text().splitlines()[0].split()[1:]
+    ticks = dict(zip(names, map(int, values), strict=False))
+    busy = sum(ticks.values()) - ticks["idle"] - ticks["iowait"]
+    return busy / os.sysconf("SC_CLK_TCK")
 
 
 @cache

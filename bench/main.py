@@ -1,16 +1,31 @@
-"""Runs benchmarks and prints what they found."""
+"""Runs benchmarks and prints what they found.
+
+A benchmark is the module of its name. It has ``cases()``, which are timed here beside their peers;
+or ``tables(settings)``, which measure something else; ``rows_of_other_processes(settings)`` are
+cases that were timed elsewhere.
+"""
 
 from __future__ import annotations
 
+import datetime
 import importlib
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+import inspect
+import os
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from types import ModuleType
 
-from bench.case import Case
-from bench.machine import describe, peak_bandwidth, peak_operations
-from bench.report import Row, heading, line, losses, write_json
+from bench.case import COMPILED, Case
+from bench.child import Unavailable
+from bench.machine import describe, disturbance, peak_bandwidth, peak_operations
+from bench.report import Report
+from bench.row import Row, table_of
+from bench.settings import Settings
+from bench.summary import ordered, peers_of
+from bench.table import Table
 from bench.timing import alternate
+from pytransformer import ops
+from pytransformer.errors import UserError
 
 BENCHMARKS = (
     "linear",
@@ -21,38 +36,131 @@ BENCHMARKS = (
     "linear_cross_entropy",
     "embedding",
     "train_step",
+    "memory",
+    "overhead",
+    "scaling",
+    "instruction_sets",
 )
 
 
-def run(names: Sequence[str], seconds: float, json: Path | None) -> list[Row]:
+def run(
+    names: Sequence[str], settings: Settings, json: Path | None = None, markdown: Path | None = None
+) -> Report:
     """Run the named benchmarks, in the order of ``BENCHMARKS``.
 
     Args:
         names: of benchmarks; none means all.
-        seconds: how long each case is timed, all its sides together.
-        json: where to write the report, besides printing it.
+        settings: how.
+        json: where to write the report, besides printing it. It is written after each benchmark,
+            so that a run that is ended early leaves what it had.
+        markdown: likewise.
+
+    Raises:
+        UserError: if it is not the compiled ops that would be timed.
     """
-    machine = describe()
-    print("  ".join(f"{key} {value}" for key, value in asdict(machine).items()))
-    print(
-        f"peaks: {peak_operations('float32') / 1e9:.0f} GFLOP/s in float32, "
-        f"{peak_operations('bfloat16') / 1e9:.0f} in bfloat16, {peak_bandwidth() / 1e9:.1f} GB/s"
-    )
-    rows: list[Row] = []
+    if ops.BACKEND != "native":
+        raise UserError(f"bench times the compiled ops; PYTRANSFORMER_BACKEND={ops.BACKEND} is set")
+    report = _begin(names, settings)
+    report.write(json, markdown)
     for name in BENCHMARKS:
         if names and name not in names:
             continue
-        print(heading(name), flush=True)
-        for case in _cases(name):
-            case.check()
-            rows.append(Row(name, case, alternate(case.sides, seconds)))
-            print(line(rows[-1]), flush=True)
-    if lost := list(losses(rows)):
-        print("\nwhere a peer is faster:", *lost, sep="\n")
-    if json is not None:
-        write_json(json, machine, rows)
-    return rows
+        _run(name, importlib.import_module(f"bench.{name}"), settings, report)
+        report.write(json, markdown)
+    print()
+    for line in report.ending():
+        print(line)
+    return report
 
 
-def _cases(name: str) -> Iterator[Case]:
-    yield from importlib.import_module(f"bench.{name}").cases()
+def _begin(names: Sequence[str], settings: Settings) -> Report:
+    load, warning = os.getloadavg()[0], disturbance()
+    if warning:
+        print(warning, flush=True)
+    machine = describe()
+    report = Report(
+        command=settings.command(names, machine.threads),
+        date=datetime.date.today().isoformat(),
+        machine=machine,
+        load=load,
+        warning=warning,
+        peaks={
+            "float32": peak_operations("float32"),
+            "bfloat16": peak_operations("bfloat16"),
+            "bandwidth": peak_bandwidth(),
+        },
+    )
+    for name, value in report.circumstances():
+        print(f"{name}: {value}", flush=True)
+    return report
+
+
+def _run(name: str, module: ModuleType, settings: Settings, report: Report) -> None:
+    # The first paragraph of its docstring.
+    report.subjects[name] = " ".join((inspect.getdoc(module) or "").partition("\n\n")[0].split())
+    if hasattr(module, "cases"):
+        _run_cases(name, module.cases(), settings, report)
+    if hasattr(module, "rows_of_other_processes"):
+        _run_elsewhere(name, module, settings, report)
+    if hasattr(module, "tables"):
+        for table in module.tables(settings):
+            report.tables.append(table)
+            print(f"\n{name}: {table.text()}", flush=True)
+
+
+def _run_cases(name: str, cases: Iterable[Case], settings: Settings, report: Report) -> None:
+    table: Table | None = None
+    for case in cases:
+        case.check()
+        peers = ordered([*case.sides, *([COMPILED] if settings.compile else [])])
+        table = table or _print_head(name, peers)
+        sides = {**case.sides}
+        if settings.compile:
+            try:
+                sides[COMPILED] = compiled(case)
+            except Unavailable as error:
+                _note(report, name, str(error))
+        row = Row.of(name, case, alternate(sides, settings.seconds), report.machine.allocator)
+        report.rows.append(row)
+        print(table.line(row.cells(peers)), flush=True)
+
+
+def compiled(case: Case) -> Callable[[], object]:
+    """The side of torch.compile, compiled.
+
+    Raises:
+        Unavailable: if that fails, as it does without a C++ compiler.
+    """
+    try:
+        side = case.compiled()
+        side()
+    # Whatever it is, it is torch's, and no reason not to time the others.
+    except Exception as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        said = " ".join([type(error).__name__ + ":", *lines[:2]])
+        raise Unavailable(f"{COMPILED} is left out where it fails: {said}") from error
+    return side
+
+
+def _run_elsewhere(name: str, module: ModuleType, settings: Settings, report: Report) -> None:
+    try:
+        rows = list(module.rows_of_other_processes(settings))
+    except Unavailable as error:
+        _note(report, name, str(error))
+        return
+    peers = peers_of(rows)
+    table = _print_head(name, peers, elsewhere=rows[0].allocator)
+    for row in rows:
+        report.rows.append(row)
+        print(table.line(row.cells(peers)), flush=True)
+
+
+def _print_head(name: str, peers: Sequence[str], elsewhere: str = "") -> Table:
+    table = table_of(name, peers, elsewhere)
+    print(f"\n{name}: {table.title}\n{table.head()}", flush=True)
+    return table
+
+
+def _note(report: Report, benchmark: str, text: str) -> None:
+    if report.note(benchmark, text):
+        print(text, flush=True)

@@ -1,95 +1,148 @@
-"""What was measured, as a table to read and as JSON to keep."""
+"""All that a run found, to be written as JSON and as Markdown."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
-from bench.case import OURS, Case
-from bench.machine import Machine, peak_bandwidth, peak_operations
-from bench.timing import Timing
+from bench.machine import Machine
+from bench.row import Row, table_of
+from bench.summary import losses, peers_of, summary
+from bench.table import Table
+
+_METHOD = (
+    "Ours is checked against the reference first; then all sides take turns in one process, with "
+    "warm caches. A peer's number says how many times as long it takes: below 1 we lose. `~` marks "
+    "cases that other programs disturbed. `docs/benchmarks.md` tells more."
+)
 
 
-@dataclass(frozen=True)
-class Row:
-    """One case with the timings of its sides."""
+@dataclass
+class Report:
+    """A run of the benchmarks.
 
-    benchmark: str
-    case: Case
-    timings: dict[str, Timing]
+    Attributes:
+        command: what makes it again.
+        date: of its beginning, as ``2026-11-20``.
+        machine: where it was made.
+        load: the load average at its beginning.
+        warning: what disturbed it then; may be empty.
+        peaks: what the machine can do: operations per second by type, and bytes per second.
+        rows: the cases that were timed against peers.
+        tables: what other benchmarks measured.
+        notes: what was left out and why, by benchmark.
+        subjects: what each benchmark compares.
+    """
 
-    @property
-    def ours(self) -> Timing:
-        return self.timings[OURS]
+    command: str
+    date: str
+    machine: Machine
+    load: float
+    warning: str
+    peaks: dict[str, float]
+    rows: list[Row] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    subjects: dict[str, str] = field(default_factory=dict)
 
-    def ratios(self) -> dict[str, float]:
-        """How many times as long each peer takes."""
-        return {
-            name: timing.median / self.ours.median
-            for name, timing in self.timings.items()
-            if name != OURS
+    def circumstances(self) -> Iterator[tuple[str, str]]:
+        """Where and when, a name and a value each."""
+        machine, peaks = self.machine, self.peaks
+        yield "date", self.date
+        yield "processor", machine.processor
+        yield "cores", f"{machine.cores}, of which {machine.threads} at work"
+        yield "instruction set", machine.instruction_set
+        yield "software", f"torch {machine.torch}, Python {machine.python}, {machine.compiler}"
+        yield "allocator", machine.allocator
+        yield "peak float32", f"{peaks['float32'] / 1e9:.0f} GFLOP/s, measured"
+        yield "peak bfloat16", f"{peaks['bfloat16'] / 1e9:.0f} GFLOP/s, measured"
+        yield "copy", f"{peaks['bandwidth'] / 1e9:.1f} GB/s read and written, measured"
+        yield "load average", f"{self.load:.2f} at the beginning"
+
+    def note(self, benchmark: str, text: str) -> bool:
+        """Add a note; returns False where it is there already."""
+        if (benchmark, text) in self.notes:
+            return False
+        self.notes.append((benchmark, text))
+        return True
+
+    def ending(self) -> Iterator[str]:
+        """The summary and the losses, in lines."""
+        if self.rows:
+            yield summary(self.rows).text()
+        yield from self._highlights()
+        lost = self._losses()
+        yield "where we lose:" if lost else "where we lose: nowhere, of what was compared"
+        yield from lost
+
+    def json(self) -> str:
+        """All of it."""
+        values = {
+            "command": self.command,
+            "date": self.date,
+            "machine": asdict(self.machine),
+            "load_average": self.load,
+            "warning": self.warning,
+            "peaks": self.peaks,
+            "subjects": self.subjects,
+            "rows": [row.to_dict() for row in self.rows],
+            "tables": [table.to_dict() for table in self.tables],
+            "notes": [{"benchmark": name, "text": text} for name, text in self.notes],
+            "summary": summary(self.rows).to_dict()["rows"],
+            "losses": self._losses(),
         }
+        return json.dumps(values, indent=1) + "\n"
 
-    def rate(self) -> tuple[float, str, float]:
-        """What we achieve: the number, its unit, and the fraction of the machine's peak."""
-        if self.case.operations:
-            rate = self.case.operations / self.ours.median
-            return rate / 1e9, "GFLOP/s", rate / peak_operations(self.case.precision)
-        rate = self.case.bytes / self.ours.median
-        return rate / 1e9, "GB/s", rate / peak_bandwidth()
+    def markdown(self) -> str:
+        """All of it, for a reader: a page of ``bench/results``."""
+        facts = [f"| {name} | {value} |" for name, value in self.circumstances()]
+        blocks = [
+            f"# Benchmarks, {self.date}",
+            f"    {self.command}",
+            "\n".join(["| | |", "|---|---|", *facts]),
+        ]
+        if self.warning:
+            blocks.append(f"**{self.warning[:1].upper()}{self.warning[1:]}.**")
+        blocks.append(_METHOD)
+        return "\n\n".join([*blocks, *self._sections(), *self._conclusions()]) + "\n"
 
-    def to_dict(self) -> dict[str, Any]:
-        number, unit, fraction = self.rate()
-        return {
-            "benchmark": self.benchmark,
-            "case": self.case.name,
-            "dtype": self.case.precision,
-            "mode": self.case.mode,
-            "timings": {name: asdict(timing) for name, timing in self.timings.items()},
-            "ratios": self.ratios(),
-            "rate": number,
-            "unit": unit,
-            "fraction_of_peak": fraction,
-        }
+    def write(self, json: Path | None, markdown: Path | None) -> None:
+        """Write what the report has by now."""
+        if json is not None:
+            json.write_text(self.json(), encoding="utf-8")
+        if markdown is not None:
+            markdown.write_text(self.markdown(), encoding="utf-8")
 
+    def _sections(self) -> Iterator[str]:
+        for name, subject in self.subjects.items():
+            yield f"## {name}"
+            yield subject
+            own = [row for row in self.rows if row.benchmark == name]
+            for allocator in dict.fromkeys(row.allocator for row in own):
+                yield self._table([row for row in own if row.allocator == allocator]).markdown()
+            yield from (table.markdown() for table in self.tables if table.benchmark == name)
+            yield from (f"{text}." for benchmark, text in self.notes if benchmark == name)
 
-_HEADER = f"{'case':<40}{'ms':>9}{'10-90%':>15}{'rate':>15}{'of peak':>9}  times as fast as"
+    def _conclusions(self) -> Iterator[str]:
+        yield "## Summary"
+        if self.rows:
+            yield summary(self.rows).markdown()
+        if lines := self._highlights():
+            yield "\n".join(f"- {line}" for line in lines)
+        yield "## Where we lose"
+        yield "\n".join(f"- {line}" for line in self._losses()) or "Nowhere, of what was compared."
 
+    def _table(self, rows: list[Row]) -> Table:
+        own, first = self.machine.allocator, rows[0]
+        elsewhere = first.allocator if first.allocator != own else ""
+        table = table_of(first.benchmark, peers_of(rows), elsewhere)
+        table.rows += [row.cells(peers_of(rows)) for row in rows]
+        return table
 
-def heading(benchmark: str) -> str:
-    """Two lines above a benchmark's rows."""
-    return f"\n{benchmark}\n{_HEADER}"
+    def _highlights(self) -> list[str]:
+        return [f"{table.benchmark}: {table.summary}" for table in self.tables if table.summary]
 
-
-def line(row: Row) -> str:
-    """One row of the table."""
-    case, ours = row.case, row.ours
-    number, unit, fraction = row.rate()
-    mode = "" if case.mode == "forward" else " +bwd"
-    name = f"{case.name} {case.precision}{mode}"
-    spread = f"{ours.low * 1e3:.2f}-{ours.high * 1e3:.2f}"
-    peers = "  ".join(f"{peer} {ratio:.2f}" for peer, ratio in row.ratios().items())
-    return (
-        f"{name:<40}{ours.median * 1e3:>9.2f}{spread:>15}{number:>8.1f} {unit:<7}{fraction:>8.0%}"
-        f"  {peers}"
-    )
-
-
-def losses(rows: Sequence[Row]) -> Iterator[str]:
-    """A line for every case in which a peer is faster than we are."""
-    for row in rows:
-        for peer, ratio in row.ratios().items():
-            if ratio < 1.0:
-                yield (
-                    f"{row.benchmark} {row.case.name} {row.case.precision} {row.case.mode}: "
-                    f"{peer} takes {ratio:.2f} of our time"
-                )
-
-
-def write_json(path: Path, machine: Machine, rows: Sequence[Row]) -> None:
-    """The whole report as JSON."""
-    report = {"machine": asdict(machine), "rows": [row.to_dict() for row in rows]}
-    path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    def _losses(self) -> list[str]:
+        return [*losses(self.rows, self.tables)]

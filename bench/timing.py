@@ -8,8 +8,11 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 _FEWEST_CLEAN = 5
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -19,55 +22,104 @@ class Timing:
     Attributes:
         median, low, high: the 50th, 10th and 90th percentile of the undisturbed samples.
         samples: how many those are.
-        disturbed: how many were dropped, since another program took the processor meanwhile.
+        dropped: how many were not, since another program took the processor meanwhile.
+        noisy: whether too few were undisturbed, so that all count.
     """
 
     median: float
     low: float
     high: float
     samples: int
-    disturbed: int
+    dropped: int
+    noisy: bool
+
+    @classmethod
+    def of(cls, samples: Samples[float]) -> Timing:
+        """The quantiles of ``samples``."""
+        tenths = statistics.quantiles(samples.kept, n=10, method="inclusive")
+        return cls(
+            median=statistics.median(samples.kept),
+            low=tenths[0],
+            high=tenths[-1],
+            samples=len(samples.kept),
+            dropped=samples.dropped,
+            noisy=samples.noisy,
+        )
+
+
+@dataclass(frozen=True)
+class Samples(Generic[T]):
+    """What the runs of one side gave: those that count, and how many were dropped."""
+
+    kept: list[T]
+    dropped: int
+    noisy: bool = False
+
+    @classmethod
+    def of(cls, clean: list[T], disturbed: list[T]) -> Samples[T]:
+        """The clean ones; all, where too few are, as on a machine that is never quiet."""
+        if len(clean) < _FEWEST_CLEAN:
+            return cls(clean + disturbed, dropped=0, noisy=bool(disturbed))
+        return cls(clean, dropped=len(disturbed))
 
 
 def alternate(
-    sides: Mapping[str, Callable[[], object]], seconds: float = 2.0, warmup: int = 2
+    sides: Mapping[str, Callable[[], object]],
+    seconds: float = 2.0,
+    warmup: int = 2,
+    before: Callable[[str], object] | None = None,
 ) -> dict[str, Timing]:
     """Time every side in turn, round after round, for about ``seconds`` in all.
 
-    A sample during which this process was switched away from a processor against its will is
-    disturbed. Where too few others are left, as on a machine that is never quiet, all count.
+    ``before`` is called with the side's name before each run of it, and is not timed.
     """
-    for _ in range(warmup):
-        for side in sides.values():
+
+    def timed(name: str, side: Callable[[], object]) -> Callable[[], float]:
+        def run() -> float:
+            if before is not None:
+                before(name)
+            began = time.perf_counter()
             side()
-    clean: dict[str, list[float]] = {name: [] for name in sides}
-    disturbed: dict[str, list[float]] = {name: [] for name in sides}
+            return time.perf_counter() - began
+
+        return run
+
+    works = {name: timed(name, side) for name, side in sides.items()}
+    return {name: Timing.of(samples) for name, samples in in_turn(works, seconds, warmup).items()}
+
+
+def in_turn(
+    works: Mapping[str, Callable[[], T]], seconds: float, warmup: int = 2
+) -> dict[str, Samples[T]]:
+    """What each of ``works`` returns, round after round, for about ``seconds`` in all.
+
+    A run during which this process was switched away from a processor against its will is
+    disturbed. ``warmup`` rounds come first, but no second one once ``seconds`` have passed.
+    """
+    end = time.perf_counter() + seconds
+    for done in range(warmup):
+        if done and time.perf_counter() > end:
+            break
+        for work in works.values():
+            work()
+    clean: dict[str, list[T]] = {name: [] for name in works}
+    disturbed: dict[str, list[T]] = {name: [] for name in works}
     end = time.perf_counter() + seconds
     collecting = gc.isenabled()
     gc.disable()
     try:
         rounds = 0
         while rounds < _FEWEST_CLEAN or time.perf_counter() < end:
-            for name, side in sides.items():
+            for name, work in works.items():
                 switched = _involuntary_switches()
-                began = time.perf_counter()
-                side()
-                took = time.perf_counter() - began
+                result = work()
                 kind = clean if _involuntary_switches() == switched else disturbed
-                kind[name].append(took)
+                kind[name].append(result)
             rounds += 1
     finally:
         if collecting:
             gc.enable()
-    return {name: _summary(clean[name], disturbed[name]) for name in sides}
-
-
-def _summary(clean: list[float], disturbed: list[float]) -> Timing:
-    used, dropped = clean, len(disturbed)
-    if len(clean) < _FEWEST_CLEAN:
-        used, dropped = clean + disturbed, 0
-    tenths = statistics.quantiles(used, n=10, method="inclusive")
-    return Timing(statistics.median(used), tenths[0], tenths[-1], len(used), dropped)
+    return {name: Samples.of(clean[name], disturbed[name]) for name in works}
 
 
 def _involuntary_switches() -> int:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
-from bench.case import OURS, TORCH, Case
+from bench.case import COMPILED, OURS, TORCH, Case, compile_for
+from bench.row import Row
+from bench.settings import Settings
+from bench.step_check import check
+from bench.tcmalloc import rows_with_tcmalloc
 from bench.torch_transformer import PaddedBatch, TorchTransformer
 from pytransformer import Packed, Transformer, TransformerConfig, pack
-from tests.cases.compare import assert_close
-from tests.cases.torch_model import TorchModel
 
 VOCABULARY = 10_000
 SENTENCES = 64
@@ -28,13 +29,23 @@ def cases() -> Iterator[Case]:
     """Every preset in float32 and under bfloat16 autocast; then without padding and dropout."""
     for dtype in (torch.float32, torch.bfloat16):
         for preset in PRESETS:
-            yield step_case(preset, dtype)
+            yield case(preset, dtype)
+    yield from even_cases()
+    yield case("tiny", torch.float32, sentences=4)
+
+
+def even_cases() -> Iterator[Case]:
+    """Nothing that torch pays for and we do not: neither padding nor dropout."""
     for preset in PRESETS:
-        yield step_case(preset, torch.float32, even=True, dropout=0.0)
-    yield step_case("tiny", torch.float32, sentences=4)
+        yield case(preset, torch.float32, even=True, dropout=0.0)
 
 
-def step_case(
+def rows_of_other_processes(settings: Settings) -> Iterator[Row]:
+    """The even cases again, both sides with tcmalloc."""
+    return rows_with_tcmalloc("train_step", "even_cases", settings)
+
+
+def case(
     preset: str,
     dtype: torch.dtype,
     *,
@@ -43,27 +54,60 @@ def step_case(
     dropout: float = DROPOUT,
 ) -> Case:
     """One step over ``sentences`` pairs of ragged (or even) lengths."""
-    config = replace(
-        TransformerConfig.preset(preset, vocab_size=VOCABULARY),
-        dropout=dropout,
-        attention_dropout=dropout,
-        activation_dropout=dropout,
-    )
-    torch.manual_seed(1)
-    ours, theirs = Transformer(config), TorchTransformer(config)
+    config = config_of(preset, dropout)
     src, tgt = batch(sentences, even)
-    padded = PaddedBatch(src, tgt)
     name = f"{preset}, {sentences} sentences"
     return Case(
         name=f"{name}, even, no dropout" if even else name,
         dtype=dtype,
         mode="forward+backward",
-        sides={
-            OURS: _stepper(ours, lambda: ours.loss(src, tgt), dtype),
-            TORCH: _stepper(theirs, lambda: theirs(padded), dtype),
-        },
-        check=lambda: _check(config, *batch(CHECKED_SENTENCES, even)),
+        sides={side: step(side, config, src, tgt, dtype) for side in (OURS, TORCH)},
+        compiled=lambda: step(COMPILED, config, src, tgt, dtype),
+        check=lambda: check(config, *batch(CHECKED_SENTENCES, even), dtype),
         operations=operations(config, src, tgt),
+    )
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is done over and over in training, with the same batch."""
+
+    loss: Callable[[], Tensor]
+    optimizer: torch.optim.Optimizer
+    dtype: torch.dtype
+
+    def __call__(self) -> None:
+        self.gradients()
+        self.optimizer.step()
+
+    def gradients(self) -> None:
+        """All but the update."""
+        self.optimizer.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.dtype == torch.bfloat16):
+            loss = self.loss()
+        loss.backward()
+
+
+def step(
+    side: str, config: TransformerConfig, src: Packed, tgt: Packed, dtype: torch.dtype
+) -> Step:
+    """The step of one side, with a model of its own."""
+    torch.manual_seed(1)
+    if side == OURS:
+        ours = Transformer(config)
+        return Step(lambda: ours.loss(src, tgt), _adam(ours), dtype)
+    theirs, padded = TorchTransformer(config), PaddedBatch(src, tgt)
+    loss = compile_for(theirs) if side == COMPILED else theirs
+    return Step(lambda: loss(padded), _adam(theirs), dtype)
+
+
+def config_of(preset: str, dropout: float) -> TransformerConfig:
+    """A preset with one rate of dropout everywhere."""
+    return replace(
+        TransformerConfig.preset(preset, vocab_size=VOCABULARY),
+        dropout=dropout,
+        attention_dropout=dropout,
+        activation_dropout=dropout,
     )
 
 
@@ -102,38 +146,5 @@ def operations(config: TransformerConfig, src: Packed, tgt: Packed) -> float:
     return 2.0 * (3.0 * (encoder + decoder + output) + 7.0 * d * float(pairs))
 
 
-def _stepper(
-    model: nn.Module, loss: Callable[[], Tensor], dtype: torch.dtype
-) -> Callable[[], object]:
-    optimizer = torch.optim.Adam(
-        model.parameters(), lr=1e-4, betas=(0.9, 0.98), eps=1e-9, fused=True
-    )
-
-    def step() -> None:
-        optimizer.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
-            result = loss()
-        result.backward()
-        optimizer.step()
-
-    return step
-
-
-def _check(config: TransformerConfig, src: Packed, tgt: Packed) -> None:
-    """Loss and gradients without dropout, against torch.nn in float64."""
-    still = replace(config, dropout=0.0, attention_dropout=0.0, activation_dropout=0.0)
-    # relu's slope at 0 is decided by rounding, and among a million units some lie there.
-    still = replace(still, activation="silu")
-    torch.manual_seed(1)
-    model = Transformer(still)
-    oracle = TorchModel(copy.deepcopy(model).double())
-    expected = oracle.loss(src, tgt, 0.1)
-    expected.backward()
-    loss = model.loss(src, tgt)
-    loss.backward()
-    length = config.vocab_size
-    assert_close(loss.detach(), expected.detach(), length=length, name="loss")
-    gradients = oracle.gradients()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None
-        assert_close(parameter.grad, gradients[name], length=length, name=name)
+def _adam(model: nn.Module) -> torch.optim.Optimizer:
+    return torch.optim.Adam(model.parameters(), lr=1e-4, betas=(0.9, 0.98), eps=1e-9, fused=True)

@@ -16,11 +16,20 @@ HELP = "time the ops and a training step against torch, from a source tree"
 _ROOT = Path(__file__).resolve().parents[2]
 
 _EXAMPLES = """\
+benchmarks:
+  linear attention layer_norm add_layer_norm feed_forward linear_cross_entropy embedding train_step
+                      beside torch and torch.compile; train_step also with tcmalloc, if installed
+  memory              the most memory of a training step and of the loss, beside torch's
+  overhead            where a training step's time goes
+  scaling             time and memory by length, batch and threads
+  instruction_sets    what each instruction set reaches of the best one's speed
+
 examples:
-  pytransformer bench                        everything, in a quarter of an hour
+  pytransformer bench                        everything: allow for an hour
+  pytransformer bench --no-compile           without torch.compile, far sooner
   pytransformer bench attention linear       two of them
-  pytransformer bench train_step --threads 1 --json report.json
-  LD_PRELOAD=libtcmalloc_minimal.so.4 pytransformer bench train_step    both sides with tcmalloc
+  pytransformer bench train_step --threads 1 --json report.json --markdown report.md
+  LD_PRELOAD=libtcmalloc_minimal.so.4 pytransformer bench    all of it with tcmalloc, both sides
 """
 
 
@@ -36,7 +45,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="time for each case, all sides together (default: %(default)s)",
     )
     add_threads_argument(parser)
+    parser.add_argument(
+        "--no-compile",
+        dest="compile",
+        action="store_false",
+        help="leave out torch.compile, which takes a while to compile",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON too")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="and as Markdown")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -52,7 +68,8 @@ def run(args: argparse.Namespace) -> int:
     if not args.seconds > 0:
         raise UserError(f"--seconds {args.seconds}: must be more than 0")
     set_threads(args.threads)
-    main.run(args.names, args.seconds, args.json)
+    settings = main.Settings(args.seconds, args.compile)
+    main.run(args.names, settings, args.json, args.markdown)
     return 0
 
 

@@ -1,17 +1,17 @@
-"""Every benchmark's checks hold, and a report has what it promises."""
+"""Every benchmark is a file, and what is counted of its cases is right."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 import torch
 
+from bench import linear, step_check
 from bench.case import OURS, TORCH
-from bench.machine import peak_bandwidth, peak_operations
-from bench.main import BENCHMARKS, run
-from bench.train_step import batch, operations, step_case
+from bench.main import BENCHMARKS
+from bench.step_check import check
+from bench.train_step import batch, case, config_of, operations
 from pytransformer import TransformerConfig
 from tests.cases.backend import native_only
 
@@ -25,23 +25,10 @@ def test_every_benchmark_is_listed() -> None:
         assert (ROOT / "bench" / f"{name}.py").is_file()
 
 
-def test_a_report_has_every_case(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rows = run(["embedding"], seconds=0.0, json=tmp_path / "report.json")
-    report = json.loads((tmp_path / "report.json").read_text())
-    assert len(report["rows"]) == len(rows) >= 2
-    for row in report["rows"]:
-        assert row["ratios"].keys() == {TORCH}
-        assert row["timings"].keys() == {OURS, TORCH}
-        assert row["rate"] > 0
-        assert row["fraction_of_peak"] > 0
-    assert report["machine"]["threads"] >= 1
-    assert "times as fast as" in capsys.readouterr().out
-
-
 def test_both_sides_of_a_step_learn() -> None:
-    case = step_case("tiny", torch.float32, sentences=2)
-    case.check()
-    for side in case.sides.values():
+    one = case("tiny", torch.float32, sentences=2)
+    one.check()
+    for side in one.sides.values():
         side()
 
 
@@ -56,6 +43,20 @@ def test_the_operations_of_a_step_are_those_of_its_products() -> None:
     assert operations(config, src, tgt) == pytest.approx(2.0 * (3 * linear + 7 * d * pairs))
 
 
-def test_peaks_are_measured() -> None:
-    assert peak_operations("float32") > 1e8
-    assert peak_bandwidth() > 1e8
+def test_linear_has_a_peer_that_allocates_as_ours_does() -> None:
+    one = linear.case(2, 3, 4, torch.float32)
+    assert [*one.sides] == [OURS, TORCH, linear.ALLOCATING]
+    for side in one.sides.values():
+        assert side().shape == (2, 4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_step_with_a_wrong_gradient_is_noticed(
+    dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, sentences = config_of("tiny", 0.1), batch(1, even=False)
+    check(config, *sentences, dtype)
+    right = step_check._gradient
+    monkeypatch.setattr(step_check, "_gradient", lambda parameter: 1.5 * right(parameter))
+    with pytest.raises(AssertionError):
+        check(config, *sentences, dtype)

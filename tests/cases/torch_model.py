@@ -17,15 +17,17 @@ from pytransformer.positions import sinusoids
 class TorchModel:
     """torch.nn's encoder and decoder with the weights of ``model``, without dropout.
 
-    Sentences run one by one, so that neither padding nor its masks are needed.
+    In the precision of its parameters. Sentences run one by one, so that neither padding nor its
+    masks are needed.
     """
 
     def __init__(self, model: Transformer) -> None:
         config = model.config
         self.config = config
         self.embedding = _leaf(model.embedding)
+        self.dtype = self.embedding.dtype
         self.positions = {
-            side: _positions(config, getattr(model, f"{side}_positions"))
+            side: _positions(config, getattr(model, f"{side}_positions")).to(self.dtype)
             for side in ("encoder", "decoder")
         }
         options: dict[str, Any] = dict(
@@ -37,16 +39,18 @@ class TorchModel:
             layer_norm_eps=config.layer_norm_eps,
             batch_first=True,
             norm_first=config.norm_first,
-            dtype=torch.float64,
+            dtype=self.dtype,
         )
         self.encoder = nn.TransformerEncoder(
             nn.TransformerEncoderLayer(**options),
             config.encoder_layers,
-            norm=_final_norm(config),
+            norm=_final_norm(config, self.dtype),
             enable_nested_tensor=False,
         )
         self.decoder = nn.TransformerDecoder(
-            nn.TransformerDecoderLayer(**options), config.decoder_layers, norm=_final_norm(config)
+            nn.TransformerDecoderLayer(**options),
+            config.decoder_layers,
+            norm=_final_norm(config, self.dtype),
         )
         ours = dict(model.named_parameters())
         with torch.no_grad():
@@ -59,7 +63,7 @@ class TorchModel:
 
     def decode(self, tokens: Tensor, memory: Tensor) -> Tensor:
         """``[length], [memory length, d_model] -> [length, d_model]``."""
-        causal = nn.Transformer.generate_square_subsequent_mask(len(tokens), dtype=torch.float64)
+        causal = nn.Transformer.generate_square_subsequent_mask(len(tokens), dtype=self.dtype)
         rows = self._embed(tokens, "decoder")
         return self.decoder(rows, memory[None], tgt_mask=causal)[0]
 
@@ -128,11 +132,11 @@ def _rows(name: str, d_model: int) -> int:
     return 2 * d_model if ".kv." in name else d_model
 
 
-def _final_norm(config: TransformerConfig) -> nn.LayerNorm | None:
+def _final_norm(config: TransformerConfig, dtype: torch.dtype) -> nn.LayerNorm | None:
     """torch.nn.Transformer always has final norms; the paper, whose norms come last, has none."""
     if not config.norm_first:
         return None
-    return nn.LayerNorm(config.d_model, eps=config.layer_norm_eps, dtype=torch.float64)
+    return nn.LayerNorm(config.d_model, eps=config.layer_norm_eps, dtype=dtype)
 
 
 def _positions(config: TransformerConfig, learned: Tensor | None) -> Tensor:
