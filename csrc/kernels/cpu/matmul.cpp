@@ -25,6 +25,8 @@ constexpr int64_t kGroupColumns = 224;
 constexpr int64_t kGroupBytes = int64_t(512) << 10;
 constexpr int64_t kSlabBytes = int64_t(4) << 20;
 constexpr int64_t kPanelsAtOnce = 8;  // packed at once, likewise
+constexpr int64_t kLeastRange = 4;    // panels that are worth packing all of a for,
+constexpr int64_t kGoodRange = 16;    // and that cost next to nothing
 
 template <class P>
 class MatrixProduct {
@@ -45,6 +47,8 @@ class MatrixProduct {
     groups_ = pieces_of(operands_.tiles,
                         max(1, min(min(kMostAtOnce, rows / K::kRows), kGroupBytes / (bytes + 1))));
     if (args_.m <= kGroupRows && !operands_.by_columns) return few_rows(scratch);
+    ranges_ = ranges_of_columns();
+    if (ranges_ > 0) return many_rows(scratch);
     // As many groups for each thread, where there are tiles enough.
     const int64_t even = round_up(groups_, threads_);
     if (even <= operands_.tiles) groups_ = even;
@@ -100,8 +104,53 @@ class MatrixProduct {
     for (int64_t s = 0; s < slabs; s++) {
       const Piece columns(operands_.panels, s, slabs);
       for (int64_t block = 0; block < operands_.blocks; block++) {
-        pack(columns, block, panels);
-        multiply(columns, block, panels);
+        if (ranges_ > 0) {
+          by_ranges(columns, block, panels);
+        } else {
+          pack(columns, block, panels);
+          by_groups(columns, block, panels);
+        }
+      }
+    }
+  }
+
+  // How many ranges of columns tasks take, 0 if they had better take groups of rows. A range packs
+  // its panels for itself, which spares them the way from one core's cache to another's, and all of
+  // a, which has to be worth it; few ranges must also be even.
+  int64_t ranges_of_columns() const {
+    if (threads_ == 1) return 1;
+    const int64_t each = pieces_of(operands_.panels, threads_);
+    const bool even = 8 * (each * threads_ - operands_.panels) <= operands_.panels;
+    if (operands_.panels < kLeastRange * threads_ || !even) return 0;
+    return threads_ * max(1, min(4, each / kGoodRange));
+  }
+
+  // Every task takes all the rows through its own range of the panels.
+  void by_ranges(const Piece& columns, int64_t block, T* panels) const {
+    const int64_t ranges = min(columns.size(), ranges_);
+    parallel_for(ranges, [&](int64_t task) {
+      const Piece range(columns.size(), task, ranges);
+      for (int64_t p = range.first; p < range.end; p += kPanelsAtOnce) {
+        operands_.pack_panels(columns.first + p, min(kPanelsAtOnce, range.end - p), block,
+                              panels + p * operands_.panel_words);
+      }
+      for (int64_t g = 0; g < groups_; g++) {
+        group(Piece(operands_.tiles, g, groups_), columns, range, block, panels);
+      }
+    });
+  }
+
+  // A group of rows against a range of the panels.
+  void group(const Piece& tiles, const Piece& columns, const Piece& range, int64_t block,
+             const T* panels) const {
+    Scratch scratch;
+    T* sums = scratch.take<T>(K::kRows * K::kWidth);
+    T* rows = scratch.take<T>(tiles.size() * operands_.tile_words);
+    operands_.pack_tiles(tiles.first, tiles.size(), block, rows);
+    for (int64_t p = range.first; p < range.end; p++) {
+      for (int64_t t = 0; t < tiles.size(); t++) {
+        tile(tiles.first + t, columns.first + p, block, rows + t * operands_.tile_words,
+             panels + p * operands_.panel_words, sums, p);
       }
     }
   }
@@ -115,23 +164,13 @@ class MatrixProduct {
     });
   }
 
-  void multiply(const Piece& columns, int64_t block, const T* panels) const {
+  void by_groups(const Piece& columns, int64_t block, const T* panels) const {
     // Fewer groups than threads: several tasks share one, each with a part of the panels.
     const int64_t ranges =
         groups_ >= threads_ ? 1 : min(columns.size(), pieces_of(4 * threads_, groups_));
     parallel_for(groups_ * ranges, [&](int64_t task) {
-      const Piece tiles(operands_.tiles, task / ranges, groups_);
-      const Piece range(columns.size(), task % ranges, ranges);
-      Scratch scratch;
-      T* sums = scratch.take<T>(K::kRows * K::kWidth);
-      T* rows = scratch.take<T>(tiles.size() * operands_.tile_words);
-      operands_.pack_tiles(tiles.first, tiles.size(), block, rows);
-      for (int64_t p = range.first; p < range.end; p++) {
-        for (int64_t t = 0; t < tiles.size(); t++) {
-          tile(tiles.first + t, columns.first + p, block, rows + t * operands_.tile_words,
-               panels + p * operands_.panel_words, sums, p);
-        }
-      }
+      group(Piece(operands_.tiles, task / ranges, groups_), columns,
+            Piece(columns.size(), task % ranges, ranges), block, panels);
     });
   }
 
@@ -172,7 +211,7 @@ class MatrixProduct {
   const Finish<T> finish_;
   const int64_t threads_;
   const T* bias_ = nullptr;
-  int64_t groups_ = 1;
+  int64_t groups_ = 1, ranges_ = 0;
   T* waiting_ = nullptr;
   int64_t waiting_stride_ = 0;
 };
