@@ -12,7 +12,7 @@ constexpr const char* kName = "feed_forward";
 
 // dropout(activation(pre)) once more, for activations that keep the value before.
 Tensor activated_again(const Tensor& pre, Activation activation, const Dropout& dropout) {
-  Tensor out = at::empty_like(pre);
+  Tensor out = empty(pre.sizes(), pre.options());
   kernels().activation_forward({pre.size(0), pre.size(1), pre.const_data_ptr(),
                                 out.mutable_data_ptr(), type_of(pre), activation, dropout});
   return out;
@@ -48,17 +48,17 @@ Two feed_forward(const Tensor& x, const Tensor& w1, const OptionalTensor& b1, co
   first.bias = parameters_of(bias1);
 
   const Tensor rows = as_rows(x);
-  Tensor hidden = at::empty({rows.size(0), w1.size(0)}, x.options());
+  Tensor hidden = empty({rows.size(0), w1.size(0)}, x.options());
   Tensor kept = hidden;
   if (first.activation != Activation::relu) {
-    kept = at::empty_like(hidden);
+    kept = empty(hidden.sizes(), hidden.options());
     first.preactivation = kept.mutable_data_ptr();
   }
   multiply(rows, w1, hidden, first);
 
   std::vector<int64_t> sizes = x.sizes().vec();
   sizes.back() = w2.size(0);
-  Tensor out = at::empty({rows.size(0), w2.size(0)}, x.options());
+  Tensor out = empty({rows.size(0), w2.size(0)}, x.options());
   Epilogue second;
   second.bias = parameters_of(bias2);
   multiply(hidden, w2, out, second);
@@ -84,10 +84,10 @@ Five feed_forward_backward(const Tensor& grad, const Tensor& x, const Tensor& w1
   }
   if (output_mask[4]) grad_b2 = bias_gradient(g, w2.scalar_type());
   if (output_mask[0] || output_mask[1] || output_mask[2]) {
-    Tensor grad_hidden = at::empty_like(hidden);
+    Tensor grad_hidden = empty(hidden.sizes(), hidden.options());
     multiply_back(g, w2, grad_hidden, through);
     if (output_mask[0]) {
-      grad_x = at::empty(rows.sizes(), x.options());
+      grad_x = empty(rows.sizes(), x.options());
       multiply_back(grad_hidden, w1, grad_x, {});
       grad_x = grad_x.view(x.sizes());
     }

@@ -49,7 +49,7 @@ void multiply_back(const Tensor& grad, const Tensor& weight, Tensor& out,
 }
 
 Tensor weight_gradient(const Tensor& grad, const Tensor& x, const Tensor& weight) {
-  Tensor out = at::empty(weight.sizes(), weight.options());
+  Tensor out = empty(weight.sizes(), weight.options());
   MatmulArgs args{};
   args.m = weight.size(0);
   args.n = weight.size(1);
@@ -64,7 +64,7 @@ Tensor weight_gradient(const Tensor& grad, const Tensor& x, const Tensor& weight
 }
 
 Tensor bias_gradient(const Tensor& grad, at::ScalarType type) {
-  Tensor out = at::empty({grad.size(1)}, grad.options().dtype(type));
+  Tensor out = empty({grad.size(1)}, grad.options().dtype(type));
   const Tensor rows = with_unit_columns(grad);
   kernels().column_sums({rows.size(0), rows.size(1), rows.const_data_ptr(), type_of(rows),
                          rows.stride(0), out.mutable_data_ptr(), type_of(out)});
@@ -79,7 +79,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const OptionalTensor& bias)
   sizes.back() = weight.size(0);
   const Tensor rows = as_rows(x);
   const OptionalTensor added = contiguous_or_none(bias);
-  Tensor out = at::empty({rows.size(0), weight.size(0)}, x.options());
+  Tensor out = empty({rows.size(0), weight.size(0)}, x.options());
   Epilogue epilogue;
   epilogue.bias = parameters_of(added);
   multiply(rows, weight, out, epilogue);
@@ -105,7 +105,7 @@ Three linear_backward(const Tensor& grad, const Tensor& x, const Tensor& weight,
   const Tensor rows = as_rows(x), g = as_rows(grad);
   Tensor grad_x = nothing(x), grad_weight = nothing(weight), grad_bias = nothing(weight);
   if (output_mask[0]) {
-    grad_x = at::empty(rows.sizes(), x.options());
+    grad_x = empty(rows.sizes(), x.options());
     multiply_back(g, weight, grad_x, {});
     grad_x = grad_x.view(x.sizes());
   }

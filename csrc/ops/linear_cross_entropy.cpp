@@ -60,13 +60,13 @@ LinearCrossEntropyArgs make_args(const Tensor& x, const Tensor& weight, const Te
 // Gradients, allocated and entered into args.
 Three gradients_of(const Tensor& x, const Tensor& weight, const OptionalTensor& bias,
                    LinearCrossEntropyArgs& args) {
-  Tensor grad_x = at::empty(x.sizes(), x.options());
-  Tensor grad_weight = at::empty(weight.sizes(), weight.options());
+  Tensor grad_x = empty(x.sizes(), x.options());
+  Tensor grad_weight = empty(weight.sizes(), weight.options());
   Tensor grad_bias = nothing(weight);
   args.grad_x = grad_x.mutable_data_ptr();
   args.grad_weight = grad_weight.mutable_data_ptr();
   if (bias.has_value()) {
-    grad_bias = at::empty(bias->sizes(), bias->options());
+    grad_bias = empty(bias->sizes(), bias->options());
     args.grad_bias = grad_bias.mutable_data_ptr();
   }
   return {grad_x, grad_weight, grad_bias};
@@ -92,7 +92,7 @@ Four linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor& t
   const OptionalTensor added = contiguous_or_none(bias);
   const Tensor labels = targets.contiguous();
   const auto options = x.options().dtype(compute_type(x.scalar_type()));
-  Tensor losses = at::empty({x.size(0)}, options);
+  Tensor losses = empty({x.size(0)}, options);
   LinearCrossEntropyArgs args =
       make_args(x, weight, labels, added, label_smoothing, ignore_index, losses);
   const double share = reduction == "mean" ? 1.0 / double(counted) : 1.0;
@@ -117,7 +117,7 @@ Three linear_cross_entropy_backward(const Tensor& grad, const Tensor& x, const T
   check_kept(kName, "grad", grad, targets.sizes(), compute_type(x.scalar_type()));
   const OptionalTensor added = contiguous_or_none(bias);
   const Tensor labels = targets.contiguous(), row_weights = grad.contiguous();
-  Tensor losses = at::empty({x.size(0)}, grad.options());
+  Tensor losses = empty({x.size(0)}, grad.options());
   LinearCrossEntropyArgs args =
       make_args(x, weight, labels, added, label_smoothing, ignore_index, losses);
   args.row_weights = row_weights.const_data_ptr();

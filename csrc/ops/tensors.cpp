@@ -1,5 +1,9 @@
 #include "tensors.h"
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
 #include <cmath>
 
 namespace pt::ops {
@@ -144,5 +148,18 @@ Parameters parameters_of(const OptionalTensor& tensor) {
 }
 
 Tensor nothing(const Tensor& like) { return at::empty({0}, like.options()); }
+
+Tensor empty(at::IntArrayRef sizes, const at::TensorOptions& options) {
+  Tensor tensor = at::empty(sizes, options);
+#ifdef __linux__
+  constexpr uintptr_t kHugePage = uintptr_t(2) << 20;
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(tensor.mutable_data_ptr());
+  const uintptr_t first = (begin + kHugePage - 1) / kHugePage * kHugePage;
+  const uintptr_t end = (begin + tensor.nbytes()) / kHugePage * kHugePage;
+  // Advice: where it cannot be taken, nothing is lost.
+  if (first < end) madvise(reinterpret_cast<void*>(first), end - first, MADV_HUGEPAGE);
+#endif
+  return tensor;
+}
 
 }  // namespace pt::ops

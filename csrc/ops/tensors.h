@@ -57,5 +57,8 @@ Matrix transposed(Matrix matrix);
 Parameters parameters_of(const OptionalTensor& tensor);
 
 Tensor nothing(const Tensor& like);
+// at::empty, on huge pages where the result is large and the system has them: most of the time in
+// which fresh memory is written for the first time goes by page, not by byte.
+Tensor empty(at::IntArrayRef sizes, const at::TensorOptions& options);
 
 }  // namespace pt::ops
