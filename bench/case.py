@@ -51,7 +51,12 @@ class Case:
     @property
     def precision(self) -> str:
         """The name of ``dtype``, as ``float32``."""
-        return str(self.dtype).removeprefix("torch.")
+        return precision_of(self.dtype)
+
+
+def precision_of(dtype: torch.dtype) -> str:
+    """The name of ``dtype`` without torch's."""
+    return str(dtype).removeprefix("torch.")
 
 
 def side(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from bench import train_step
-from bench.case import OURS
+from bench.case import OURS, precision_of
 from bench.settings import Settings
 from bench.step_check import check
 from bench.table import Column, Table
@@ -51,7 +51,7 @@ class Parts:
 def tables(settings: Settings) -> Iterator[Table]:
     """The parts of a step of ``tiny``; then every kernel."""
     samples = {
-        f"tiny, {sentences} sentences {str(dtype).removeprefix('torch.')}": _measure(
+        f"tiny, {sentences} sentences {precision_of(dtype)}": _measure(
             sentences, dtype, settings.seconds
         )
         for sentences, dtype in SETTINGS

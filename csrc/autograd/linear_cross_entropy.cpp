@@ -7,10 +7,8 @@ namespace {
 
 // For "mean" and "sum", forward leaves gradients that only have to be multiplied; mostly by 1,
 // which is not worth a pass over the weight's.
-Tensor scaled(const Tensor& gradient, const Tensor& factor) {
-  const bool readable = factor.is_cpu() && !at::isTensorSubclassLike(factor);
-  if (readable && factor.item<double>() == 1.0) return gradient;
-  return gradient * factor;
+bool is_one(const Tensor& factor) {
+  return factor.is_cpu() && !at::isTensorSubclassLike(factor) && factor.item<double>() == 1.0;
 }
 
 struct LinearCrossEntropy : Function<LinearCrossEntropy> {
@@ -51,9 +49,10 @@ struct LinearCrossEntropy : Function<LinearCrossEntropy> {
           grads[0], saved[0], saved[1], saved[2], optional(saved[3]),
           ctx->saved_data["label_smoothing"].toDouble(), ctx->saved_data["ignore_index"].toInt());
     } else {
-      result[0] = scaled(saved[0], grads[0]);
-      result[1] = scaled(saved[1], grads[0]);
-      bias = scaled(saved[2], grads[0]);
+      const bool finished = is_one(grads[0]);
+      result[0] = finished ? saved[0] : saved[0] * grads[0];
+      result[1] = finished ? saved[1] : saved[1] * grads[0];
+      bias = finished ? saved[2] : saved[2] * grads[0];
     }
     result[3] = if_wanted(ctx->saved_data["bias"].toBool(), bias);
     return result;

@@ -23,6 +23,11 @@ struct Matrix {
   int64_t col_stride;
   // Round elements to bfloat16 on the way in: float32 weights that meet bfloat16 rows.
   bool round_to_bfloat16 = false;
+
+  // Rows and columns exchanged. Inlined always: it belongs to no instruction set.
+  __attribute__((always_inline)) Matrix transposed() const {
+    return {data, type, col_stride, row_stride, round_to_bfloat16};
+  }
 };
 
 // A vector of parameters, contiguous; null data means that there is none.

@@ -25,7 +25,7 @@ void multiply(const Tensor& x, const Tensor& weight, Tensor& out, const Epilogue
   args.n = weight.size(0);
   args.k = weight.size(1);
   args.a = matrix_of(x);
-  args.b = transposed(weight_of(weight, x));
+  args.b = weight_of(weight, x).transposed();
   args.out = out.mutable_data_ptr();
   args.out_type = type_of(out);
   args.out_stride = args.n;
@@ -54,7 +54,7 @@ Tensor weight_gradient(const Tensor& grad, const Tensor& x, const Tensor& weight
   args.m = weight.size(0);
   args.n = weight.size(1);
   args.k = grad.size(0);
-  args.a = transposed(matrix_of(grad));
+  args.a = matrix_of(grad).transposed();
   args.b = matrix_of(x);
   args.out = out.mutable_data_ptr();
   args.out_type = type_of(out);

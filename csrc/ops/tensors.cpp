@@ -1,10 +1,8 @@
 #include "tensors.h"
 
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
-
 #include <cmath>
+
+#include "../kernels/cpu/huge_pages.h"
 
 namespace pt::ops {
 
@@ -137,11 +135,6 @@ Matrix weight_of(const Tensor& weight, const Tensor& x) {
   return matrix;
 }
 
-Matrix transposed(Matrix matrix) {
-  std::swap(matrix.row_stride, matrix.col_stride);
-  return matrix;
-}
-
 Parameters parameters_of(const OptionalTensor& tensor) {
   if (!tensor.has_value()) return {};
   return {tensor->const_data_ptr(), type_of(*tensor)};
@@ -151,14 +144,7 @@ Tensor nothing(const Tensor& like) { return at::empty({0}, like.options()); }
 
 Tensor empty(at::IntArrayRef sizes, const at::TensorOptions& options) {
   Tensor tensor = at::empty(sizes, options);
-#ifdef __linux__
-  constexpr uintptr_t kHugePage = uintptr_t(2) << 20;
-  const uintptr_t begin = reinterpret_cast<uintptr_t>(tensor.mutable_data_ptr());
-  const uintptr_t first = (begin + kHugePage - 1) / kHugePage * kHugePage;
-  const uintptr_t end = (begin + tensor.nbytes()) / kHugePage * kHugePage;
-  // Advice: where it cannot be taken, nothing is lost.
-  if (first < end) madvise(reinterpret_cast<void*>(first), end - first, MADV_HUGEPAGE);
-#endif
+  advise_huge_pages(tensor.mutable_data_ptr(), tensor.nbytes());
   return tensor;
 }
 

@@ -52,13 +52,12 @@ Tensor with_unit_columns(const Tensor& x);
 // A 2-d tensor as a matrix operand. A float32 weight beside bfloat16 rows is rounded on its way in.
 Matrix matrix_of(const Tensor& tensor);
 Matrix weight_of(const Tensor& weight, const Tensor& x);
-Matrix transposed(Matrix matrix);
 // A contiguous 1-d tensor, or nothing.
 Parameters parameters_of(const OptionalTensor& tensor);
 
 Tensor nothing(const Tensor& like);
-// at::empty, on huge pages where the result is large and the system has them: most of the time in
-// which fresh memory is written for the first time goes by page, not by byte.
+// at::empty, for results that may be large: on huge pages, since much of the time in which fresh
+// memory is written for the first time goes by page, not by byte.
 Tensor empty(at::IntArrayRef sizes, const at::TensorOptions& options);
 
 }  // namespace pt::ops

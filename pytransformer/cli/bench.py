@@ -25,7 +25,7 @@ benchmarks:
   instruction_sets    what each instruction set reaches of the best one's speed
 
 examples:
-  pytransformer bench                        everything: allow for an hour
+  pytransformer bench                        everything, and torch.compile takes its time
   pytransformer bench --no-compile           without torch.compile, far sooner
   pytransformer bench attention linear       two of them
   pytransformer bench train_step --threads 1 --json report.json --markdown report.md

@@ -311,14 +311,7 @@ class Backward {
 }  // namespace
 
 void attention_backward(const AttentionBackwardArgs& args) {
-  switch (args.shape.type) {
-    case Type::float32:
-      return Backward<float>(args).run();
-    case Type::bfloat16:
-      return Backward<bfloat16>(args).run();
-    case Type::float64:
-      return Backward<double>(args).run();
-  }
+  with_storage(args.shape.type, [&](auto stored) { Backward<decltype(stored)>(args).run(); });
 }
 
 PT_ISA_END

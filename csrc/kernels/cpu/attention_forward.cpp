@@ -215,14 +215,7 @@ class Forward {
 }  // namespace
 
 void attention_forward(const AttentionForwardArgs& args) {
-  switch (args.shape.type) {
-    case Type::float32:
-      return Forward<float>(args).run();
-    case Type::bfloat16:
-      return Forward<bfloat16>(args).run();
-    case Type::float64:
-      return Forward<double>(args).run();
-  }
+  with_storage(args.shape.type, [&](auto stored) { Forward<decltype(stored)>(args).run(); });
 }
 
 PT_ISA_END

@@ -17,12 +17,6 @@ PT_INLINE int64_t even_tile(int64_t rows) {
   return tiles == 0 ? 1 : min(Tile<P>::kRows, round_up(pieces_of(rows, tiles), P::kDepth));
 }
 
-// How many words hold a depth of n.
-template <class P>
-PT_INLINE constexpr int64_t words_of(int64_t n) {
-  return pieces_of(n, P::kDepth);
-}
-
 // Rows of keys or values, transposed into panels [words of depth][kWidth].
 template <class P, class S>
 PT_INLINE void pack_keys(const S* keys, int64_t row_stride, int64_t count, int64_t depth,

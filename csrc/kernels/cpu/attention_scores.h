@@ -96,13 +96,6 @@ struct Score {
   }
 };
 
-// x[from .. to) = value.
-template <class T>
-PT_INLINE void fill(T* x, int64_t from, int64_t to, T value) {
-  using V = Vector<T>;
-  for (int64_t j = from; j < to; j += V::size) store_up_to(V::broadcast(value), x + j, to - j);
-}
-
 // Sets scores[j] for keys first_key + j, j in [from, to), to -infinity where the query may not see
 // the key, and adds an additive mask.
 template <class T>

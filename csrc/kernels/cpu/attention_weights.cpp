@@ -48,7 +48,7 @@ class Weights {
     tile_scores<P>(q_, width_, rows, keys_, depth_, head_.keys, score_, scores_, stride_);
     for (int64_t i = 0; i < rows; i++) {
       T* scores = row(i);
-      for (int64_t j = head_.keys; j < stride_; j++) scores[j] = Score<T>::hidden();
+      fill(scores, head_.keys, stride_, Score<T>::hidden());
       hide(shape_.visibility, head_, visible_range_, score_, first + i, 0, 0, head_.keys, scores);
     }
   }
@@ -138,7 +138,7 @@ class BackwardHead {
     T* grad_q = scratch.take<T>(K::kRows * width_);
     uint8_t* visible = scratch.take<uint8_t>(K::kRows * weights.stride());
     copy_rows(head_.k<S>(args_.k, 0), args_.k.row_stride, head_.keys, depth_, keys, width_, width_);
-    for (int64_t j = 0; j < head_.keys * width_; j += V::size) V::zero().store(grad_k + j);
+    fill(grad_k, 0, head_.keys * width_, T(0));
     for (int64_t i = 0; i < head_.queries; i += K::kRows) {
       const int64_t rows = min(K::kRows, head_.queries - i);
       weights.compute_scores(i, rows);
@@ -147,7 +147,7 @@ class BackwardHead {
         weights.softmax_row(r, i + r);
         grad_scores(weights, r, i + r, visible + r * weights.stride());
       }
-      for (int64_t j = 0; j < rows * width_; j += V::size) V::zero().store(grad_q + j);
+      fill(grad_q, 0, rows * width_, T(0));
       const T* ds = weights.row(0);
       const int64_t step = weights.stride();
       add_visible_products<Single<T>>({ds, step, 1}, {visible, step, 1}, rows, head_.keys, keys,
@@ -216,25 +216,11 @@ void backward_as(const AttentionWeightsBackwardArgs& args) {
 }  // namespace
 
 void attention_weights_forward(const AttentionWeightsForwardArgs& args) {
-  switch (args.shape.type) {
-    case Type::float32:
-      return forward_as<float>(args);
-    case Type::bfloat16:
-      return forward_as<bfloat16>(args);
-    case Type::float64:
-      return forward_as<double>(args);
-  }
+  with_storage(args.shape.type, [&](auto stored) { forward_as<decltype(stored)>(args); });
 }
 
 void attention_weights_backward(const AttentionWeightsBackwardArgs& args) {
-  switch (args.shape.type) {
-    case Type::float32:
-      return backward_as<float>(args);
-    case Type::bfloat16:
-      return backward_as<bfloat16>(args);
-    case Type::float64:
-      return backward_as<double>(args);
-  }
+  with_storage(args.shape.type, [&](auto stored) { backward_as<decltype(stored)>(args); });
 }
 
 PT_ISA_END

@@ -29,7 +29,7 @@ class Backward {
     parallel_for(chunks, [&](int64_t chunk) {
       T* weight_sum = partial + chunk * 2 * width_;
       T* bias_sum = weight_sum + width_;
-      for (int64_t j = 0; j < 2 * width_; j += V::size) V::zero().store(weight_sum + j);
+      fill(weight_sum, 0, 2 * width_, T(0));
       Scratch own;
       T* keep = own.take<T>(kRows * keep_stride() + kWords);
       by_rows(chunk * kRowChunk, min(args_.rows, (chunk + 1) * kRowChunk),
@@ -128,14 +128,7 @@ class Backward {
 }  // namespace
 
 void layer_norm_backward(const LayerNormBackwardArgs& args) {
-  switch (args.type) {
-    case Type::float32:
-      return Backward<float>(args).run();
-    case Type::bfloat16:
-      return Backward<bfloat16>(args).run();
-    case Type::float64:
-      return Backward<double>(args).run();
-  }
+  with_storage(args.type, [&](auto stored) { Backward<decltype(stored)>(args).run(); });
 }
 
 PT_ISA_END

@@ -132,14 +132,7 @@ class Forward {
 }  // namespace
 
 void layer_norm_forward(const LayerNormForwardArgs& args) {
-  switch (args.type) {
-    case Type::float32:
-      return Forward<float>(args).run();
-    case Type::bfloat16:
-      return Forward<bfloat16>(args).run();
-    case Type::float64:
-      return Forward<double>(args).run();
-  }
+  with_storage(args.type, [&](auto stored) { Forward<decltype(stored)>(args).run(); });
 }
 
 PT_ISA_END

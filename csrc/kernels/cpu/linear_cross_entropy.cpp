@@ -99,9 +99,7 @@ class CrossEntropy {
     product.n = args_.vocabulary;
     product.k = args_.columns;
     product.a = rows_of_x(first);
-    product.b = args_.weight;
-    product.b.row_stride = args_.weight.col_stride;
-    product.b.col_stride = args_.weight.row_stride;
+    product.b = args_.weight.transposed();
     product.out = logits;
     product.out_type = own_type();
     product.out_stride = width_;
@@ -176,14 +174,7 @@ class CrossEntropy {
 }  // namespace
 
 void linear_cross_entropy(const LinearCrossEntropyArgs& args) {
-  switch (args.x.type) {
-    case Type::float32:
-      return CrossEntropy<float>(args).run();
-    case Type::bfloat16:
-      return CrossEntropy<bfloat16>(args).run();
-    case Type::float64:
-      return CrossEntropy<double>(args).run();
-  }
+  with_storage(args.x.type, [&](auto stored) { CrossEntropy<decltype(stored)>(args).run(); });
 }
 
 PT_ISA_END

@@ -1,11 +1,12 @@
 // Blocked matrix product: out = epilogue(a * b).
 //
-// A block of k and a slab of columns at a time, b is packed into panels that all tasks share. A
-// task packs a group of row tiles and takes it through every panel: the group stays in the
-// second-level cache, a panel comes from the third level once a group. A tile runs over the whole
-// block in registers; its result is finished from a buffer in the first-level cache, or stored
-// where it belongs when there is nothing to finish. Few rows form one group: tasks take panels
-// then, and pack their own.
+// A block of k and a slab of columns at a time, b is packed into panels. Groups of row tiles,
+// packed as well, go through the panels one after the other: a group stays in the second-level
+// cache, a panel comes from the third level once a group. A tile runs over the whole block in
+// registers; its result is finished from a buffer in the first-level cache, or stored where it
+// belongs when there is nothing to finish. Tasks take ranges of panels and pack them for themselves
+// where there are enough of them, or else groups of rows, which share the panels. Few rows form one
+// group, and a panel is packed just before it is used.
 //
 // Each element is one chain of multiply-adds over k in order (sums between blocks are stored and
 // loaded exactly), so the cut into tasks, tiles and blocks changes no bit.
@@ -25,8 +26,8 @@ constexpr int64_t kGroupColumns = 224;
 constexpr int64_t kGroupBytes = int64_t(512) << 10;
 constexpr int64_t kSlabBytes = int64_t(4) << 20;
 constexpr int64_t kPanelsAtOnce = 8;  // packed at once, likewise
-constexpr int64_t kLeastRange = 4;    // panels that are worth packing all of a for,
-constexpr int64_t kGoodRange = 16;    // and that cost next to nothing
+constexpr int64_t kLeastRange = 4;  // panels that are worth packing all of a for,
+constexpr int64_t kGoodRange = 16;  // and that cost next to nothing
 
 template <class P>
 class MatrixProduct {
@@ -207,7 +208,7 @@ class MatrixProduct {
   const MatmulArgs& args_;
   const Operands<P> operands_;
   const bool own_type_;  // out has the type of the sums
-  const bool direct_;    // and sums are results as they are
+  const bool direct_;  // and sums are results as they are
   const Finish<T> finish_;
   const int64_t threads_;
   const T* bias_ = nullptr;

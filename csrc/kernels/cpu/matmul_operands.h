@@ -31,7 +31,7 @@ class Operands {
   using K = Tile<P>;
 
   explicit Operands(const MatmulArgs& args)
-      : args_(args), words_(pieces_of(args.k, P::kDepth)), by_columns(args.a.col_stride != 1),
+      : args_(args), words_(words_of<P>(args.k)), by_columns(args.a.col_stride != 1),
         // A product over no k at all is still finished: zero, then the epilogue.
         blocks(max(1, pieces_of(words_, by_columns ? kDepthOfColumns : kDepthOfRows))),
         block_words(pieces_of(words_, blocks)), tiles(pieces_of(args.m, K::kRows)),
@@ -53,7 +53,7 @@ class Operands {
       // Lanes beyond a tile's own rows belong to the next one and are not used.
       int64_t starts[kMostAtOnce];
       for (int64_t i = 0; i < count; i++) starts[i] = row_of(first + i) - row;
-      return pack_columns<P>(transposed(args_.a), k, row, elements_of(depth),
+      return pack_columns<P>(args_.a.transposed(), k, row, elements_of(depth),
                              {out, tile_words, count, kColumnStride, args_.m - row, starts});
     }
     for (int64_t t = first; t < first + count; t++, out += tile_words) {

@@ -13,13 +13,6 @@ PT_INLINE const S* element(const Matrix& m, int64_t row, int64_t col) {
   return static_cast<const S*>(m.data) + row * m.row_stride + col * m.col_stride;
 }
 
-PT_INLINE Matrix transposed(Matrix m) {
-  const int64_t row_stride = m.row_stride;
-  m.row_stride = m.col_stride;
-  m.col_stride = row_stride;
-  return m;
-}
-
 // out[i * out_stride + j] = source[i * row_stride + j], zero beyond cols up to padded_cols.
 template <class T, class S>
 void copy_rows(const S* source, int64_t row_stride, int64_t rows, int64_t cols, T* out,
@@ -96,7 +89,7 @@ template <class P, class S>
 void pack_transposed(const S* source, int64_t row_stride, int64_t depth, int64_t cols,
                      int64_t width, typename P::Word* out) {
   using V = typename P::V;
-  const int64_t words = pieces_of(depth, P::kDepth);
+  const int64_t words = words_of<P>(depth);
   for (int64_t j = 0; j < width; j += V::size) {
     for (int64_t w = 0; w < words; w += V::size) {
       const int64_t k = w * P::kDepth;

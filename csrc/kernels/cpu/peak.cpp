@@ -44,14 +44,7 @@ void run(const PeakArgs& args) {
 }  // namespace
 
 void peak(const PeakArgs& args) {
-  switch (args.type) {
-    case Type::float32:
-      return run<ProductOf<float>>(args);
-    case Type::bfloat16:
-      return run<ProductOf<bfloat16>>(args);
-    case Type::float64:
-      return run<ProductOf<double>>(args);
-  }
+  with_storage(args.type, [&](auto stored) { run<ProductOf<decltype(stored)>>(args); });
 }
 
 PT_ISA_END

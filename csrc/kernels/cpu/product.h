@@ -2,6 +2,7 @@
 // they are, or pairs of bfloat16 numbers where the instruction set multiplies those.
 #pragma once
 
+#include "arithmetic.h"
 #include "simd/vector.h"
 
 PT_ISA_BEGIN
@@ -54,6 +55,12 @@ struct ProductOfType<bfloat16> {
 #endif
 template <class S>
 using ProductOf = typename ProductOfType<S>::type;
+
+// How many words hold a depth of n.
+template <class P>
+PT_INLINE constexpr int64_t words_of(int64_t n) {
+  return pieces_of(n, P::kDepth);
+}
 
 }  // namespace
 PT_ISA_END

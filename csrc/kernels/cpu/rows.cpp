@@ -30,7 +30,7 @@ void column_sums_as(const ColumnSumsArgs& args) {
   parallel_for(chunks, [&](int64_t chunk) {
     const int64_t end = args.m < (chunk + 1) * kRowChunk ? args.m : (chunk + 1) * kRowChunk;
     T* sums = partial + chunk * stride;
-    for (int64_t j = 0; j < args.n; j += V::size) V::zero().store(sums + j);
+    fill(sums, 0, stride, T(0));
     for (int64_t i = chunk * kRowChunk; i < end; i++) {
       for (int64_t j = 0; j < args.n; j += V::size) {
         const V x = load_typed<V>(args.x, args.type, i * args.row_stride + j, args.n - j);
@@ -139,17 +139,9 @@ void sum_of_squares(const SumOfSquaresArgs& args) {
     for (int64_t chunk = first; chunk < last; chunk++) {
       const int64_t at = chunk * kSquareChunk;
       const int64_t n = args.n - at < kSquareChunk ? args.n - at : kSquareChunk;
-      switch (args.type) {
-        case Type::float32:
-          partial[chunk] = squares(static_cast<const float*>(args.x) + at, n);
-          break;
-        case Type::bfloat16:
-          partial[chunk] = squares(static_cast<const bfloat16*>(args.x) + at, n);
-          break;
-        case Type::float64:
-          partial[chunk] = squares(static_cast<const double*>(args.x) + at, n);
-          break;
-      }
+      with_storage(args.type, [&](auto stored) {
+        partial[chunk] = squares(static_cast<const decltype(stored)*>(args.x) + at, n);
+      });
     }
   });
   *args.out = 0;

@@ -13,11 +13,25 @@
 #include <stdexcept>
 #include <vector>
 
+#include "huge_pages.h"
+
+namespace pt {
+
+void advise_huge_pages([[maybe_unused]] void* memory, [[maybe_unused]] size_t bytes) {
+#ifdef __linux__
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(memory);
+  const uintptr_t first = (begin + kHugePage - 1) / kHugePage * kHugePage;
+  const uintptr_t end = (begin + bytes) / kHugePage * kHugePage;
+  if (first < end) madvise(reinterpret_cast<void*>(first), end - first, MADV_HUGEPAGE);
+#endif
+}
+
+}  // namespace pt
+
 namespace pt::scratch {
 namespace {
 
 constexpr size_t kAlignment = 64;
-constexpr size_t kHugePage = size_t(2) << 20;
 constexpr size_t kFirstBlock = size_t(1) << 16;
 
 size_t rounded_up(size_t bytes, size_t to) { return (bytes + to - 1) / to * to; }
@@ -37,9 +51,7 @@ Block allocate(size_t size) {
   size = rounded_up(size, alignment);
   void* memory = std::aligned_alloc(alignment, size);
   if (memory == nullptr) raise_exhausted();
-#ifdef __linux__
-  if (alignment == kHugePage) madvise(memory, size, MADV_HUGEPAGE);
-#endif
+  advise_huge_pages(memory, size);
   return {std::unique_ptr<void, Free>(memory), size};
 }
 

@@ -52,6 +52,19 @@ struct ComputeOf<double> {
 template <class S>
 using Compute = typename ComputeOf<S>::type;
 
+// body(a value of the type that rows are stored in).
+template <class Body>
+PT_INLINE void with_storage(Type type, const Body& body) {
+  switch (type) {
+    case Type::float32:
+      return body(float());
+    case Type::bfloat16:
+      return body(bfloat16());
+    case Type::float64:
+      return body(double());
+  }
+}
+
 // Where a vector of the row starts `left` columns before its end: full or partial.
 template <class V, class S>
 PT_INLINE V load_up_to(const S* p, int64_t left) {
@@ -64,6 +77,13 @@ PT_INLINE void store_up_to(V x, S* p, int64_t left) {
   } else {
     x.store(p, int(left));
   }
+}
+
+// x[from .. to) = value.
+template <class T>
+PT_INLINE void fill(T* x, int64_t from, int64_t to, T value) {
+  using V = Vector<T>;
+  for (int64_t j = from; j < to; j += V::size) store_up_to(V::broadcast(value), x + j, to - j);
 }
 
 // Elements whose type is known at run time only.
