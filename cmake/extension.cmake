@@ -22,6 +22,7 @@ pybind11_add_module(_C MODULE NO_EXTRAS
   csrc/autograd/layer_norm.cpp
   csrc/autograd/linear.cpp
   csrc/autograd/linear_cross_entropy.cpp
+  csrc/autograd/tied.cpp
   csrc/bindings/library.cpp
   csrc/bindings/module.cpp
   csrc/ops/attention.cpp
@@ -31,7 +32,8 @@ pybind11_add_module(_C MODULE NO_EXTRAS
   csrc/ops/linear.cpp
   csrc/ops/linear_cross_entropy.cpp
   csrc/ops/rows.cpp
-  csrc/ops/tensors.cpp)
+  csrc/ops/tensors.cpp
+  csrc/ops/tied.cpp)
 # Found beside the package wherever both are installed; torch has usually loaded its libraries by
 # then, the OpenMP runtime that kernels share with it among them.
 set_target_properties(_C PROPERTIES

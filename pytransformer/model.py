@@ -55,10 +55,7 @@ class Transformer(nn.Module):
             ValueError: if ``src`` is on another device than the model, or its rows do not fit.
             TypeError: if ``src`` is no ``Packed``.
         """
-        self._check_packed("src", src)
-        if src.values.is_floating_point():
-            return self.encoder(self._check_rows(src))
-        return self.encoder(self._embed(src, self.encoder_positions))
+        return self._encode(src, self.embedding)
 
     def decode(self, tgt: Packed, memory: Packed) -> Packed:
         """The decoder's rows for whole target sentences.
@@ -75,10 +72,7 @@ class Transformer(nn.Module):
                 is another than that of ``memory``.
             TypeError: if ``tgt`` is no ``Packed``.
         """
-        self._check_packed("tgt", tgt)
-        if len(tgt) != len(memory):
-            raise ValueError(f"tgt has {len(tgt)} sentences, memory has {len(memory)}")
-        return self.decoder(self._embed(tgt, self.decoder_positions), memory)
+        return self._decode(tgt, memory, self.embedding)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Scores of every token but ``<pad>``: ``[rows, d_model] -> [rows, vocab_size - 1]``."""
@@ -106,13 +100,15 @@ class Transformer(nn.Module):
         """
         self._check_packed("tgt", tgt)
         inputs, targets = _shift(tgt)
-        hidden = self.decode(inputs, self.encode(src)).values
+        source, target, output = ops.tied(self.embedding, 3)
+        hidden = self._decode(inputs, self._encode(src, source), target).values
         return ops.linear_cross_entropy(
             hidden,
-            self._output_weight(),
+            output,
             targets,
             label_smoothing=label_smoothing,
             reduction=reduction,
+            classes=self.config.pad_id,
         )
 
     @torch.no_grad()
@@ -154,7 +150,9 @@ class Transformer(nn.Module):
         if state.position == state.max_length:
             raise ValueError(f"all {state.max_length} positions are done; start with more")
         here = state.positions[state.position : state.position + 1]  # [1, d_model]
-        embedded = self._embed_tokens(tokens[:, None], None, here)  # [rows, 1, d_model]
+        embedded = self._embed_tokens(
+            tokens[:, None], None, here, self.embedding
+        )  # [rows, 1, d_model]
         hidden = self.decoder.step(embedded[:, 0], state)
         state.position += 1
         return hidden
@@ -168,23 +166,43 @@ class Transformer(nn.Module):
     def _output_weight(self) -> Tensor:
         return self.embedding[: self.config.pad_id]
 
-    def _embed(self, tokens: Packed, positions: Tensor | None) -> Packed:
-        rows = self._embed_tokens(tokens.values, tokens.cu_seqlens, positions)
+    def _encode(self, src: Packed, table: Tensor) -> Packed:
+        self._check_packed("src", src)
+        if src.values.is_floating_point():
+            return self.encoder(self._check_rows(src))
+        return self.encoder(self._embed(src, self.encoder_positions, table))
+
+    def _decode(self, tgt: Packed, memory: Packed, table: Tensor) -> Packed:
+        self._check_packed("tgt", tgt)
+        if len(tgt) != len(memory):
+            raise ValueError(f"tgt has {len(tgt)} sentences, memory has {len(memory)}")
+        return self.decoder(self._embed(tgt, self.decoder_positions, table), memory)
+
+    def _embed(self, tokens: Packed, positions: Tensor | None, table: Tensor) -> Packed:
+        rows = self._embed_tokens(tokens.values, tokens.cu_seqlens, positions, table)
         return tokens.with_values(rows)
 
     def _embed_tokens(
-        self, tokens: Tensor, cu_seqlens: Tensor | None, positions: Tensor | None
+        self,
+        tokens: Tensor,
+        cu_seqlens: Tensor | None,
+        positions: Tensor | None,
+        table: Tensor,
     ) -> Tensor:
-        """Section 3.4: embeddings are scaled by ``sqrt(d_model)`` before positions are added."""
+        """Section 3.4: embeddings are scaled by ``sqrt(d_model)`` before positions are added.
+
+        ``table`` is the embedding matrix, or a tied use of it, whose gradient may be sparse.
+        """
         return ops.embedding(
             tokens,
-            self.embedding,
+            table,
             cu_seqlens,
             scale=math.sqrt(self.config.d_model),
             positions="sinusoidal" if positions is None else positions,
             dropout_p=self.config.dropout if self.training else 0.0,
             padding_idx=self.config.pad_id,
             dtype=self._row_dtype(),
+            sparse=table is not self.embedding,
         )
 
     def _row_dtype(self) -> torch.dtype:

@@ -83,6 +83,7 @@ struct Attention : Function<Attention> {
     static const Op<ops::Three, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> op(
         "pytransformer::attention_backward");
     check_first_derivative("attention");
+    const at::AutoDispatchBelowADInplaceOrView below;
     if (!grads[0].defined()) return variable_list(4);
     const variable_list saved = ctx->get_saved_variables();
     const auto [q, k, v] = op(grads[0], saved[0], saved[1], saved[2], saved[3], saved[4],
@@ -104,6 +105,7 @@ struct AttentionWeights : Function<AttentionWeights> {
     static const Op<ops::Two, Tensor, Tensor, Tensor> op(
         "pytransformer::attention_weights_backward");
     check_first_derivative("attention_weights");
+    const at::AutoDispatchBelowADInplaceOrView below;
     const variable_list saved = ctx->get_saved_variables();
     const auto [q, k] = op(grads[0], saved[0], saved[1], Arguments::saved(ctx, saved));
     return {q, k, Tensor()};

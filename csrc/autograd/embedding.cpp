@@ -7,7 +7,7 @@ struct Embedding : Function<Embedding> {
   static Tensor forward(AutogradContext* ctx, const Tensor& tokens, const Tensor& weight,
                         const OptionalTensor& cu_seqlens, const OptionalTensor& positions,
                         bool sinusoidal, double scale, double dropout_p, const OptionalTensor& seed,
-                        int64_t padding_idx, at::ScalarType dtype) {
+                        int64_t padding_idx, at::ScalarType dtype, bool sparse) {
     static const auto op = registered<decltype(ops::embedding)>("pytransformer::embedding");
     const at::AutoDispatchBelowADInplaceOrView below;
     ctx->save_for_backward({tokens, weight, tensor_or_none(cu_seqlens), tensor_or_none(positions),
@@ -15,14 +15,16 @@ struct Embedding : Function<Embedding> {
     ctx->saved_data["scale"] = scale;
     ctx->saved_data["dropout_p"] = dropout_p;
     ctx->saved_data["padding_idx"] = padding_idx;
+    ctx->saved_data["sparse"] = sparse;
     return op.call(tokens, weight, cu_seqlens, positions, sinusoidal, scale, dropout_p, seed,
-                   padding_idx, dtype);
+                   padding_idx, dtype, sparse);
   }
 
   static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
     static const auto op =
         registered<decltype(ops::embedding_backward)>("pytransformer::embedding_backward");
     check_first_derivative("embedding");
+    const at::AutoDispatchBelowADInplaceOrView below;
     const variable_list saved = ctx->get_saved_variables();
     Wanted wanted(ctx);
     wanted.next();  // tokens
@@ -32,8 +34,9 @@ struct Embedding : Function<Embedding> {
     const auto [grad_weight, grad_positions] =
         op.call(grads[0], saved[0], saved[1], optional(saved[2]), optional(saved[3]),
                 ctx->saved_data["scale"].toDouble(), ctx->saved_data["dropout_p"].toDouble(),
-                optional(saved[4]), ctx->saved_data["padding_idx"].toInt(), {weight, positions});
-    variable_list result(10);
+                optional(saved[4]), ctx->saved_data["padding_idx"].toInt(),
+                ctx->saved_data["sparse"].toBool(), {weight, positions});
+    variable_list result(11);
     result[1] = if_wanted(weight, grad_weight);
     result[3] = if_wanted(positions, grad_positions);
     return result;
@@ -42,9 +45,10 @@ struct Embedding : Function<Embedding> {
 
 Tensor embedding(const Tensor& tokens, const Tensor& weight, const OptionalTensor& cu_seqlens,
                  const OptionalTensor& positions, bool sinusoidal, double scale, double dropout_p,
-                 const OptionalTensor& seed, int64_t padding_idx, at::ScalarType dtype) {
+                 const OptionalTensor& seed, int64_t padding_idx, at::ScalarType dtype,
+                 bool sparse) {
   return Embedding::apply(tokens, weight, cu_seqlens, positions, sinusoidal, scale, dropout_p, seed,
-                          padding_idx, dtype);
+                          padding_idx, dtype, sparse);
 }
 
 }  // namespace

@@ -25,6 +25,7 @@ struct FeedForward : Function<FeedForward> {
     static const auto op =
         registered<decltype(ops::feed_forward_backward)>("pytransformer::feed_forward_backward");
     check_first_derivative("feed_forward");
+    const at::AutoDispatchBelowADInplaceOrView below;
     variable_list result(8);
     if (!grads[0].defined()) return result;
     const variable_list saved = ctx->get_saved_variables();

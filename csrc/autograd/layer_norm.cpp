@@ -19,6 +19,7 @@ struct LayerNorm : Function<LayerNorm> {
     static const auto op =
         registered<decltype(ops::layer_norm_backward)>("pytransformer::layer_norm_backward");
     check_first_derivative("layer_norm");
+    const at::AutoDispatchBelowADInplaceOrView below;
     if (!grads[0].defined()) return variable_list(4);
     const variable_list saved = ctx->get_saved_variables();
     const auto [x, weight, bias] = op.call(grads[0], saved[0], saved[1], saved[2], saved[3]);
@@ -45,6 +46,7 @@ struct AddLayerNorm : Function<AddLayerNorm> {
     static const auto op = registered<decltype(ops::add_layer_norm_backward)>(
         "pytransformer::add_layer_norm_backward");
     check_first_derivative("add_layer_norm");
+    const at::AutoDispatchBelowADInplaceOrView below;
     if (!grads[0].defined() && !grads[1].defined()) return variable_list(7);
     const variable_list saved = ctx->get_saved_variables();
     const Tensor grad_out = grads[0].defined() ? grads[0] : at::zeros_like(grads[1]);

@@ -17,6 +17,7 @@ struct Linear : Function<Linear> {
     static const auto op =
         registered<decltype(ops::linear_backward)>("pytransformer::linear_backward");
     check_first_derivative("linear");
+    const at::AutoDispatchBelowADInplaceOrView below;
     const variable_list saved = ctx->get_saved_variables();
     Wanted wanted(ctx);
     const bool x = wanted.next(), weight = wanted.next();

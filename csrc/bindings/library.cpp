@@ -1,5 +1,5 @@
-// Every schema on one page. Autograd, fake tensors and autocast are registered in Python, beside
-// each op's public function (pytransformer/ops).
+// Every schema on one page, and what implements it on the CPU. Derivatives are registered in
+// csrc/autograd, fake tensors in Python beside each op's public function (pytransformer/ops).
 #include <torch/library.h>
 
 #include "../ops/ops.h"
@@ -29,19 +29,20 @@ TORCH_LIBRARY(pytransformer, m) {
       "Tensor)");
   m.def(
       "linear_cross_entropy(Tensor x, Tensor weight, Tensor targets, Tensor? bias,"
-      " float label_smoothing, int ignore_index, str reduction, bool gradients)"
+      " float label_smoothing, int ignore_index, str reduction, int classes, bool gradients)"
       " -> (Tensor, Tensor, Tensor, Tensor)");
   m.def(
       "linear_cross_entropy_backward(Tensor grad, Tensor x, Tensor weight, Tensor targets,"
-      " Tensor? bias, float label_smoothing, int ignore_index) -> (Tensor, Tensor, Tensor)");
+      " Tensor? bias, float label_smoothing, int ignore_index, int classes)"
+      " -> (Tensor, Tensor, Tensor)");
   m.def(
       "embedding(Tensor tokens, Tensor weight, Tensor? cu_seqlens, Tensor? positions,"
       " bool sinusoidal, float scale, float dropout_p, Tensor? seed, int padding_idx,"
-      " ScalarType dtype) -> Tensor");
+      " ScalarType dtype, bool sparse) -> Tensor");
   m.def(
       "embedding_backward(Tensor grad, Tensor tokens, Tensor weight, Tensor? cu_seqlens,"
       " Tensor? positions, float scale, float dropout_p, Tensor? seed, int padding_idx,"
-      " bool[2] output_mask) -> (Tensor, Tensor)");
+      " bool sparse, bool[2] output_mask) -> (Tensor, Tensor)");
   m.def(
       "attention(Tensor q, Tensor k, Tensor v, Tensor? cu_seqlens_q, Tensor? cu_seqlens_k,"
       " SymInt max_seqlen_q, SymInt max_seqlen_k, bool causal, int window_left, int window_right,"
@@ -62,6 +63,7 @@ TORCH_LIBRARY(pytransformer, m) {
       " int window_left, int window_right, Tensor? mask, float scale, float dropout_p, Tensor? "
       "seed)"
       " -> (Tensor, Tensor)");
+  m.def("tied(Tensor(a) weight, int uses) -> Tensor(a)[]");
   m.def("top_log_probs(Tensor logits, int k) -> (Tensor, Tensor)");
   m.def("sum_of_squares(Tensor[] tensors) -> Tensor");
 }
@@ -86,3 +88,6 @@ TORCH_LIBRARY_IMPL(pytransformer, CPU, m) {
   m.impl("top_log_probs", pt::ops::top_log_probs);
   m.impl("sum_of_squares", pt::ops::sum_of_squares);
 }
+
+// Of no device in particular.
+TORCH_LIBRARY_IMPL(pytransformer, CompositeExplicitAutograd, m) { m.impl("tied", pt::ops::tied); }

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include "ops.h"
@@ -70,11 +71,46 @@ void check_tokens(const Tensor& tokens, int64_t vocabulary) {
   }
 }
 
+// The rows of a gradient that tokens reach: the ids that occur, ascending, and for each token where
+// its own is among them.
+struct Occurring {
+  Tensor ids, places;
+  int64_t padding;  // the place of padding_idx, or -1
+
+  Occurring(const Tensor& tokens, int64_t vocabulary, int64_t padding_idx) {
+    const auto long_int = at::TensorOptions().dtype(at::kLong);
+    std::vector<int64_t> place(vocabulary, -1);
+    const int64_t* token = tokens.const_data_ptr<int64_t>();
+    int64_t count = 0;
+    for (int64_t i = 0; i < tokens.numel(); i++) {
+      if (std::exchange(place[token[i]], 0) < 0) count++;
+    }
+    ids = at::empty({1, count}, long_int);
+    places = at::empty({tokens.numel()}, long_int);
+    int64_t* id = ids.mutable_data_ptr<int64_t>();
+    count = 0;
+    for (int64_t t = 0; t < vocabulary; t++) {
+      if (place[t] < 0) continue;
+      id[count] = t;
+      place[t] = count++;
+    }
+    int64_t* placed = places.mutable_data_ptr<int64_t>();
+    for (int64_t i = 0; i < tokens.numel(); i++) placed[i] = place[token[i]];
+    padding = padding_idx < 0 ? -1 : place[padding_idx];
+  }
+};
+
+Tensor rows_of_gradient(const Occurring& occurring, const Tensor& values, const Tensor& weight) {
+  return at::_sparse_coo_tensor_unsafe(occurring.ids, values, weight.sizes(),
+                                       weight.options().layout(at::kSparse), true);
+}
+
 }  // namespace
 
 Tensor embedding(const Tensor& tokens, const Tensor& weight, const OptionalTensor& cu_seqlens,
                  const OptionalTensor& positions, bool sinusoidal, double scale, double dropout_p,
-                 const OptionalTensor& seed, int64_t padding_idx, at::ScalarType dtype) {
+                 const OptionalTensor& seed, int64_t padding_idx, at::ScalarType dtype,
+                 bool /*sparse: for backward*/) {
   check_rows(kName, "weight", weight);
   PT_CHECK(weight.dim() == 2, kName, ": weight has shape ", weight.sizes(),
            "; expected [vocabulary, columns]");
@@ -142,7 +178,7 @@ Tensor embedding(const Tensor& tokens, const Tensor& weight, const OptionalTenso
 Two embedding_backward(const Tensor& grad, const Tensor& tokens, const Tensor& weight,
                        const OptionalTensor& cu_seqlens, const OptionalTensor& positions,
                        double scale, double dropout_p, const OptionalTensor& seed,
-                       int64_t padding_idx, std::array<bool, 2> output_mask) {
+                       int64_t padding_idx, bool sparse, std::array<bool, 2> output_mask) {
   check_rows(kName, "grad", grad);
   std::vector<int64_t> sizes = tokens.sizes().vec();
   sizes.push_back(weight.size(1));
@@ -151,6 +187,8 @@ Two embedding_backward(const Tensor& grad, const Tensor& tokens, const Tensor& w
   const OptionalTensor ends =
       cu_seqlens.has_value() ? OptionalTensor(cu_seqlens->contiguous()) : std::nullopt;
   const Sequences sequences = sequences_of(ids, ends);
+  std::optional<Occurring> occurring;
+  if (sparse && output_mask[0]) occurring.emplace(ids, weight.size(0), padding_idx);
   Tensor grad_weight = nothing(weight), grad_positions = nothing(weight);
   EmbeddingBackwardArgs args{};
   args.rows = ids.numel();
@@ -167,7 +205,12 @@ Two embedding_backward(const Tensor& grad, const Tensor& tokens, const Tensor& w
   args.dropout = dropout_of(kName, dropout_p, seed);
   args.padding_token = padding_idx;
   if (output_mask[0]) {
-    grad_weight = at::empty(weight.sizes(), weight.options());
+    if (occurring) {
+      args.tokens = occurring->places.const_data_ptr<int64_t>();
+      args.vocabulary = occurring->ids.numel();
+      args.padding_token = occurring->padding;
+    }
+    grad_weight = at::empty({args.vocabulary, args.columns}, weight.options());
     args.grad_weight = grad_weight.mutable_data_ptr();
     args.weight_type = type_of(grad_weight);
   }
@@ -178,6 +221,7 @@ Two embedding_backward(const Tensor& grad, const Tensor& tokens, const Tensor& w
     args.positions_type = type_of(grad_positions);
   }
   kernels().embedding_backward(args);
+  if (occurring) grad_weight = rows_of_gradient(*occurring, grad_weight, weight);
   return {grad_weight, grad_positions};
 }
 

@@ -36,18 +36,19 @@ Four add_layer_norm_backward(const Tensor& grad_out, const OptionalTensor& grad_
 
 Four linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor& targets,
                           const OptionalTensor& bias, double label_smoothing, int64_t ignore_index,
-                          const std::string& reduction, bool gradients);
+                          const std::string& reduction, int64_t classes, bool gradients);
 Three linear_cross_entropy_backward(const Tensor& grad, const Tensor& x, const Tensor& weight,
                                     const Tensor& targets, const OptionalTensor& bias,
-                                    double label_smoothing, int64_t ignore_index);
+                                    double label_smoothing, int64_t ignore_index, int64_t classes);
 
 Tensor embedding(const Tensor& tokens, const Tensor& weight, const OptionalTensor& cu_seqlens,
                  const OptionalTensor& positions, bool sinusoidal, double scale, double dropout_p,
-                 const OptionalTensor& seed, int64_t padding_idx, at::ScalarType dtype);
+                 const OptionalTensor& seed, int64_t padding_idx, at::ScalarType dtype,
+                 bool sparse);
 Two embedding_backward(const Tensor& grad, const Tensor& tokens, const Tensor& weight,
                        const OptionalTensor& cu_seqlens, const OptionalTensor& positions,
                        double scale, double dropout_p, const OptionalTensor& seed,
-                       int64_t padding_idx, std::array<bool, 2> output_mask);
+                       int64_t padding_idx, bool sparse, std::array<bool, 2> output_mask);
 
 Two attention(const Tensor& q, const Tensor& k, const Tensor& v, const OptionalTensor& cu_seqlens_q,
               const OptionalTensor& cu_seqlens_k, int64_t max_seqlen_q, int64_t max_seqlen_k,
@@ -70,6 +71,9 @@ Two attention_weights_backward(const Tensor& grad, const Tensor& q, const Tensor
                                int64_t max_seqlen_k, bool causal, int64_t window_left,
                                int64_t window_right, const OptionalTensor& mask, double scale,
                                double dropout_p, const OptionalTensor& seed);
+
+// Aliases, one for each use.
+std::vector<Tensor> tied(const Tensor& weight, int64_t uses);
 
 Two top_log_probs(const Tensor& logits, int64_t k);
 Tensor sum_of_squares(at::TensorList tensors);

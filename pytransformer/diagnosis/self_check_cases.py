@@ -119,6 +119,10 @@ def _embedding(generator: Generator, dtype: torch.dtype) -> Arguments:
     }
 
 
+def _tied(generator: Generator, dtype: torch.dtype) -> Arguments:
+    return {"weight": _random(generator, dtype, _VOCABULARY, _WIDTH), "uses": 3}
+
+
 def _top_log_probs(generator: Generator, dtype: torch.dtype) -> Arguments:
     return {"logits": _random(generator, dtype, _ROWS, _VOCABULARY), "k": 5}
 
@@ -137,5 +141,6 @@ CASES: dict[str, tuple[Case, ...]] = {
     "linear_cross_entropy": (_cross_entropy,),
     "embedding": (_embedding,),
     "sum_of_squares": (_sum_of_squares,),
+    "tied": (_tied,),
     "top_log_probs": (_top_log_probs,),
 }

@@ -20,6 +20,7 @@ if BACKEND == "native":
     from pytransformer.ops.linear import linear
     from pytransformer.ops.linear_cross_entropy import linear_cross_entropy
     from pytransformer.ops.sum_of_squares import sum_of_squares
+    from pytransformer.ops.tied import tied
     from pytransformer.ops.top_log_probs import top_log_probs
 elif BACKEND == "reference":
     from pytransformer.reference import (
@@ -32,6 +33,7 @@ elif BACKEND == "reference":
         linear,
         linear_cross_entropy,
         sum_of_squares,
+        tied,
         top_log_probs,
     )
 else:
@@ -51,5 +53,6 @@ __all__ = [
     "linear",
     "linear_cross_entropy",
     "sum_of_squares",
+    "tied",
     "top_log_probs",
 ]

@@ -20,6 +20,7 @@ def embedding(
     seed: int | Tensor | None = None,
     padding_idx: int | None = None,
     dtype: torch.dtype | None = None,
+    sparse: bool = False,
 ) -> Tensor:
     """``dropout(scale * weight[tokens] + positions)``.
 
@@ -34,6 +35,8 @@ def embedding(
         seed: of the dropout bits; drawn from torch's CPU generator when None.
         padding_idx: a token whose row of ``weight`` receives no gradient.
         dtype: of the result; that of ``weight`` when None.
+        sparse: whether the gradient of ``weight`` is a coalesced sparse tensor, with only the rows
+            of tokens that occur; not under ``torch.compile``.
 
     Returns:
         ``[*tokens.shape, columns]``.
@@ -63,6 +66,7 @@ def embedding(
         seed_tensor(dropout_p, seed),
         -1 if padding_idx is None else padding_idx,
         weight.dtype if dtype is None else dtype,
+        sparse,
     )
 
 
@@ -78,7 +82,10 @@ def _fake(
     seed: Tensor | None,
     padding_idx: int,
     dtype: torch.dtype,
+    sparse: bool,
 ) -> Tensor:
+    if sparse:
+        raise ValueError("embedding: sparse is True, which torch.compile cannot trace; leave it")
     return weight.new_empty(*tokens.shape, weight.shape[1], dtype=dtype)
 
 
@@ -93,6 +100,7 @@ def _backward_fake(
     dropout_p: float,
     seed: Tensor | None,
     padding_idx: int,
+    sparse: bool,
     output_mask: list[bool],
 ) -> tuple[Tensor, Tensor]:
     grad_weight = weight.new_empty(weight.shape if output_mask[0] else (0,))

@@ -17,31 +17,48 @@ def linear_cross_entropy(
     label_smoothing: float = 0.0,
     ignore_index: int = -100,
     reduction: str = "mean",
+    classes: int | None = None,
 ) -> Tensor:
     """``torch.nn.functional.cross_entropy(x weight^T + bias, targets, ...)``, chunk by chunk.
 
     Args:
         x: ``[rows, columns]``, float32, bfloat16 or float64; autocast as ``linear``.
         weight: ``[vocabulary, columns]``; of the type of ``x``, or float32 beside bfloat16 rows.
-        targets: int64 ``[rows]``, each below ``vocabulary``, or ``ignore_index``.
+        targets: int64 ``[rows]``, each below ``classes``, or ``ignore_index``.
         bias: ``[vocabulary]``, of the type of ``weight``, or None.
-        label_smoothing: share of the target that is spread over the whole vocabulary
+        label_smoothing: share of the target that is spread over all classes
             (Szegedy et al. 2016, section 7), as torch does.
         ignore_index: the target of rows that do not count.
         reduction: ``mean`` over the rows that count (NaN when there are none), ``sum``, or
             ``none``: one loss a row, 0 where ignored.
+        classes: how many rows of ``weight``, from the first on, are classes; the others have no
+            score and a gradient of zero. All are when None.
 
     Returns:
         float32 (float64 for float64 rows): ``[]``, or ``[rows]`` with ``none``.
 
     Raises:
         ValueError: if shapes, types or devices disagree, a target is out of range,
-            ``label_smoothing`` is not between 0 and 1, or ``reduction`` is unknown.
+            ``label_smoothing`` is not between 0 and 1, ``reduction`` is unknown, or ``weight`` has
+            fewer rows than ``classes``.
     """
+    if classes is not None and not 1 <= classes <= weight.shape[0]:
+        raise ValueError(
+            f"linear_cross_entropy: classes is {classes}; it must be at least 1 and at most "
+            f"{weight.shape[0]}, the rows of weight, or None"
+        )
     parameters = (weight,) if bias is None else (weight, bias)
     gradients = torch.is_grad_enabled() and any(t.requires_grad for t in (x, *parameters))
     return library.linear_cross_entropy(
-        autocast(x), weight, targets, bias, label_smoothing, ignore_index, reduction, gradients
+        autocast(x),
+        weight,
+        targets,
+        bias,
+        label_smoothing,
+        ignore_index,
+        reduction,
+        -1 if classes is None else classes,
+        gradients,
     )[0]
 
 
@@ -64,6 +81,7 @@ def _fake(
     label_smoothing: float,
     ignore_index: int,
     reduction: str,
+    classes: int,
     gradients: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     shape = targets.shape if reduction == "none" else ()
@@ -82,5 +100,6 @@ def _backward_fake(
     bias: Tensor | None,
     label_smoothing: float,
     ignore_index: int,
+    classes: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
     return _gradients_like(x, weight, bias)

@@ -21,6 +21,7 @@ def embedding(
     seed: int | Tensor | None = None,
     padding_idx: int | None = None,
     dtype: torch.dtype | None = None,
+    sparse: bool = False,
 ) -> Tensor:
     """``dropout(weight[token] * scale + position)``.
 
@@ -34,6 +35,7 @@ def embedding(
         seed: of the dropout mask; drawn from torch's CPU generator when None.
         padding_idx: a token whose row of ``weight`` receives no gradient.
         dtype: of the result; that of ``weight`` when None.
+        sparse: whether the gradient of ``weight`` is a sparse tensor.
     """
     dtype = weight.dtype if dtype is None else dtype
     if tokens.dim() != (2 if cu_seqlens is None else 1):
@@ -51,7 +53,8 @@ def embedding(
             f"padding_idx = {padding_idx}: must be from 0 to {weight.shape[0] - 1}, or None"
         )
     compute = compute_dtype(weight.dtype)
-    rows = torch.nn.functional.embedding(tokens, weight.to(compute), padding_idx) * scale
+    table = weight.to(compute)
+    rows = torch.nn.functional.embedding(tokens, table, padding_idx, sparse=sparse) * scale
     if positions is not None:
         index = _index_in_sequence(tokens, cu_seqlens)
         rows = rows + _table(positions, index, weight.shape[1]).to(compute)[index]

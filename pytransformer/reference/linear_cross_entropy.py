@@ -17,12 +17,13 @@ def linear_cross_entropy(
     label_smoothing: float = 0.0,
     ignore_index: int = -100,
     reduction: str = "mean",
+    classes: int | None = None,
 ) -> Tensor:
     """``torch.nn.functional.cross_entropy(x weight^T + bias, targets, ...)``.
 
     Shapes: ``x [rows, d]``, ``weight [vocabulary, d]``, ``targets`` int64 ``[rows]``. A row whose
     target is ``ignore_index`` adds no loss and receives no gradient. The mean is over the other
-    rows (NaN when there are none).
+    rows (NaN when there are none). Only the first ``classes`` rows of ``weight`` have a score.
 
     Returns:
         float32 (float64 for float64 rows): a scalar, or ``[rows]`` for ``reduction="none"``.
@@ -31,6 +32,10 @@ def linear_cross_entropy(
         raise ValueError(f"reduction = {reduction!r}: must be one of mean, sum, none")
     if not 0.0 <= label_smoothing <= 1.0:
         raise ValueError(f"label_smoothing = {label_smoothing}: must be between 0 and 1")
+    if classes is not None:
+        if not 1 <= classes <= weight.shape[0]:
+            raise ValueError(f"classes = {classes}: must be from 1 to {weight.shape[0]}, or None")
+        weight, bias = weight[:classes], None if bias is None else bias[:classes]
     x = autocast(x)
     dtype = compute_dtype(x.dtype)
     counted = targets != ignore_index

@@ -25,6 +25,7 @@ class CrossEntropyCase:
     layout: str = "contiguous"
     parameters: torch.dtype | None = None
     scale: float = 1.0
+    classes: int | None = None
 
     @property
     def name(self) -> str:
@@ -33,6 +34,7 @@ class CrossEntropyCase:
         parts += ["bias"] if self.bias else []
         parts += [f"{self.ignored} of 3 are {self.ignore_index}"] if self.ignored else []
         parts += ["float32 parameters"] if self.parameters else []
+        parts += [f"{self.classes} classes"] if self.classes else []
         parts += [f"scale {self.scale:g}"] if self.scale != 1.0 else []
         return ", ".join(parts)
 
@@ -47,13 +49,15 @@ class CrossEntropyCase:
         }
         if self.bias:
             tensors["bias"] = normal((self.vocabulary,), rng, dtype).to(parameters)
-        targets = torch.randint(0, self.vocabulary, (self.rows,), generator=rng)
+        classes = self.classes or self.vocabulary
+        targets = torch.randint(0, classes, (self.rows,), generator=rng)
         targets[torch.arange(self.rows) % 3 < self.ignored] = self.ignore_index
         options = dict(
             targets=targets,
             label_smoothing=self.smoothing,
             ignore_index=self.ignore_index,
             reduction=self.reduction,
+            classes=self.classes,
         )
         length = max(self.rows, self.vocabulary, self.width)
         counted = max(1, int((targets != self.ignore_index).sum()))
@@ -80,6 +84,12 @@ CASES: tuple[CrossEntropyCase, ...] = (
     CrossEntropyCase(0, 37, reduction="sum"),
     CrossEntropyCase(0, 37, reduction="none"),
     CrossEntropyCase(20, 37, scale=30.0),
+    *(
+        CrossEntropyCase(20, 37, classes=classes, bias=bias, reduction=reduction)
+        for classes in (1, 16, 36, 37)
+        for bias in (False, True)
+        for reduction in ("mean", "none")
+    ),
     *(
         CrossEntropyCase(20, 37, layout=layout)
         for layout in ("offset", "padded rows", "sparse columns", "transposed")

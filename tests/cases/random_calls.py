@@ -89,9 +89,11 @@ def _feed_forward(rng: random.Random, dtype: torch.dtype) -> Call:
 
 
 def _cross_entropy(rng: random.Random, dtype: torch.dtype) -> Call:
+    vocabulary = rng.randint(1, 300)
     case = CrossEntropyCase(
         rng.randint(1, 90),
-        rng.randint(1, 300),
+        vocabulary,
+        classes=rng.choice((None, rng.randint(1, vocabulary))),
         width=rng.randint(1, 90),
         bias=rng.random() < 0.5,
         smoothing=rng.choice((0.0, 0.1, 0.7)),

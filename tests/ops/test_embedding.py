@@ -9,7 +9,7 @@ import torch
 
 from pytransformer import ops
 from tests.cases.backend import native_only
-from tests.cases.call import evaluate
+from tests.cases.call import Call, evaluate
 from tests.cases.compare import DTYPES, assert_bit_equal, check_against_oracle
 from tests.cases.embedding import CASES, EmbeddingCase
 from tests.cases.messages import assert_raises_naming
@@ -46,6 +46,28 @@ def test_a_token_met_again_adds_its_gradient() -> None:
     ops.embedding(torch.tensor([[1, 1, 2, 1]]), weight, scale=2.0).sum().backward()
     assert weight.grad is not None
     assert weight.grad[:, 0].tolist() == [0.0, 6.0, 2.0]
+
+
+@native_only
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_sparse_gradient_is_the_dense_one(case: EmbeddingCase, dtype: torch.dtype) -> None:
+    call = case.build(dtype)
+    sparse = Call(call.tensors, {**call.options, "sparse": True}, call.length, call.floor)
+    expected = evaluate(ops.embedding, call).gradients["weight"]
+    gradient = evaluate(ops.embedding, sparse).gradients["weight"]
+    assert gradient.is_coalesced()
+    assert_bit_equal(gradient.to_dense(), expected)
+
+
+@native_only
+def test_a_sparse_gradient_holds_each_token_once() -> None:
+    weight = torch.randn(9, 4, requires_grad=True)
+    tokens = torch.tensor([[7, 2, 2, 5, 7]])
+    rows = ops.embedding(tokens, weight, padding_idx=5, sparse=True)
+    (gradient,) = torch.autograd.grad(rows.sum(), weight)
+    assert gradient.indices().tolist() == [[2, 5, 7]]
+    assert gradient.values()[:, 0].tolist() == [2.0, 0.0, 2.0]
 
 
 def test_passes_gradcheck() -> None:
@@ -94,6 +116,15 @@ def test_threads_change_no_bit(dtype: torch.dtype) -> None:
         (dict(positions=[[1.0]]), ["positions", "1.0"]),
         (dict(padding_idx=11), ["padding_idx", "11"]),
         (dict(padding_idx=-1), ["padding_idx", "-1"]),
+        (
+            dict(
+                tokens=torch.tensor([0, 1, 1]).to("meta"),
+                weight=torch.ones(11, 16).to("meta"),
+                cu_seqlens=torch.tensor([0, 3], dtype=torch.int32).to("meta"),
+                sparse=True,
+            ),
+            ["sparse", "True"],
+        ),
     ],
 )
 def test_bad_input_is_named(change: dict[str, Any], words: list[str]) -> None:

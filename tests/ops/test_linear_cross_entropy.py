@@ -97,6 +97,10 @@ def test_a_rows_loss_does_not_feel_the_others() -> None:
         (dict(label_smoothing=1.5), ["label_smoothing", "1.5"]),
         (dict(label_smoothing=-0.1), ["label_smoothing", "-0.1"]),
         (dict(reduction="average"), ["reduction", "average", "mean"]),
+        (dict(classes=0), ["classes", "0", "5"]),
+        (dict(classes=6), ["classes", "6", "5"]),
+        (dict(classes=-1), ["classes", "-1", "5"]),
+        (dict(classes=2, targets=torch.tensor([0, 2, 1])), ["targets", "2"]),
     ],
 )
 def test_bad_input_is_named(change: dict[str, Any], words: list[str]) -> None:

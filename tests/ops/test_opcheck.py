@@ -93,15 +93,17 @@ def _targets() -> Tensor:
 
 def _linear_cross_entropy(make: Make) -> Iterator[Args]:
     for reduction in ("mean", "sum", "none"):
-        for bias in (None, make(6)):
-            x, weight = make(5, 7), make(6, 7)
-            yield x, weight, _targets(), bias, 0.1, -100, reduction, x.requires_grad
+        for bias in (None, make(7)):
+            x, weight = make(5, 7), make(7, 7)
+            for classes in (-1, 6, 7):
+                yield x, weight, _targets(), bias, 0.1, -100, reduction, classes, x.requires_grad
 
 
 def _linear_cross_entropy_backward(make: Make) -> Iterator[Args]:
     grad = make(5, dtype=torch.float32)
-    for bias in (None, make(6)):
-        yield grad, make(5, 7), make(6, 7), _targets(), bias, 0.1, -100
+    for bias in (None, make(7)):
+        for classes in (-1, 6):
+            yield grad, make(5, 7), make(7, 7), _targets(), bias, 0.1, -100, classes
 
 
 def _tokens() -> tuple[Tensor, Tensor]:
@@ -112,9 +114,20 @@ def _embedding(make: Make) -> Iterator[Args]:
     tokens, ends = _tokens()
     for dropout in _dropout():
         weight = make(6, 7)
-        yield tokens, weight, ends, None, True, 2.0, *dropout, -1, weight.dtype
-        yield tokens, make(6, 7), ends, make(9, 7), False, 2.0, *dropout, 5, weight.dtype
-        yield tokens.view(2, 3), make(6, 7), None, None, False, 1.0, *dropout, 0, weight.dtype
+        yield tokens, weight, ends, None, True, 2.0, *dropout, -1, weight.dtype, False
+        yield tokens, make(6, 7), ends, make(9, 7), False, 2.0, *dropout, 5, weight.dtype, False
+        yield (
+            tokens.view(2, 3),
+            make(6, 7),
+            None,
+            None,
+            False,
+            1.0,
+            *dropout,
+            0,
+            weight.dtype,
+            False,
+        )
     yield (
         tokens,
         make(6, 7, dtype=torch.float32),
@@ -126,6 +139,7 @@ def _embedding(make: Make) -> Iterator[Args]:
         None,
         -1,
         weight.dtype,
+        False,
     )
 
 
@@ -134,9 +148,11 @@ def _embedding_backward(make: Make) -> Iterator[Args]:
     for dropout in _dropout():
         for wanted in itertools.product((False, True), repeat=2):
             learned = make(9, 7)
-            yield make(6, 7), tokens, make(6, 7), ends, learned, 2.0, *dropout, 5, list(wanted)
+            options = (2.0, *dropout, 5, False, list(wanted))
+            yield make(6, 7), tokens, make(6, 7), ends, learned, *options
         dense = tokens.view(2, 3)
-        yield make(2, 3, 7), dense, make(6, 7), None, None, 2.0, *dropout, -1, [True, False]
+        options = (2.0, *dropout, -1, False, [True, False])
+        yield make(2, 3, 7), dense, make(6, 7), None, None, *options
 
 
 def _attention_options() -> Iterator[tuple[tuple[int, ...], tuple[int, ...], Args]]:
@@ -210,12 +226,17 @@ def _check(name: str, args: Args) -> None:
         raise
 
 
+# Gives aliases of its argument, which torch cannot trace in an op that is not its own; ops.tied
+# does not call it where something is traced.
+_NEVER_TRACED = {"tied"}
+
+
 def test_every_op_is_checked() -> None:
     schemas = {schema.name for schema in torch._C._jit_get_all_schemas()}
     registered = {
         name.removeprefix("pytransformer::") for name in schemas if "pytransformer::" in name
     }
-    assert registered == set(_SAMPLES)
+    assert registered - _NEVER_TRACED == set(_SAMPLES)
 
 
 @pytest.mark.parametrize("dtype", _DTYPES, ids=str)

@@ -55,7 +55,14 @@ struct Panels {
   const int64_t* starts;
 };
 
-constexpr int64_t kAhead = 8;
+// Asks for elements p[0 .. count), which will be read soon: runs are too short for the processor to
+// see them coming.
+template <class S>
+PT_INLINE void prefetch(const S* p, int64_t count) {
+  for (int64_t i = 0; i < count; i += 64 / int64_t(sizeof(S))) __builtin_prefetch(p + i);
+}
+
+constexpr int64_t kAhead = 8;  // words of the depth
 
 // Where the rows of the source are the depth: element (k, j) at source[k * row_stride + j]. Row by
 // row through all panels: what is read lies side by side.
@@ -71,8 +78,9 @@ void pack_across(const S* source, int64_t row_stride, int64_t depth, const Panel
       const int64_t cols = min(to.width, to.limit - to.starts[i]);
       int64_t j = 0;
       for (; j + V::size <= cols; j += V::size) {
-        // A few rows ahead: runs are too short for the processor to see them coming.
-        __builtin_prefetch(row + j + kAhead * P::kDepth * row_stride);
+        for (int64_t d = 0; d < P::kDepth; d++) {
+          prefetch(row + j + (kAhead * P::kDepth + d) * row_stride, V::size);
+        }
         P::across_depth(row + j, row_stride, last, V::size).store(out + j);
       }
       for (; j < to.width; j += V::size) {
@@ -96,6 +104,7 @@ void pack_transposed(const S* source, int64_t row_stride, int64_t depth, int64_t
       V block[V::size];
       PT_UNROLL
       for (int r = 0; r < V::size; r++) {
+        prefetch(source + (j + r + V::size) * row_stride + k, V::size * P::kDepth);
         block[r] =
             j + r < cols ? P::along_depth(source + (j + r) * row_stride + k, depth - k) : V::zero();
       }
