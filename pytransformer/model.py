@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import weakref
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -263,16 +264,16 @@ def _shift(tgt: Packed) -> tuple[Packed, Tensor]:
 def _check_boundaries(tgt: Packed) -> None:
     if len(tgt) == 0:
         raise ValueError("tgt has no sentences, so there is nothing to predict; give at least one")
-    first, last = int(tgt.cu_seqlens[0]), int(tgt.cu_seqlens[-1])
-    rows = tgt.values.shape[0]
+    ends = tgt.cu_seqlens.tolist()
+    first, last, rows = ends[0], ends[-1], tgt.values.shape[0]
     if (first, last) != (0, rows):
         raise ValueError(
             f"tgt.cu_seqlens runs from {first} to {last}; with {rows} rows it must run from 0 to "
             f"{rows}"
         )
-    index = int(tgt.lengths.argmin())
-    if tgt.lengths[index] < 2:
+    length, index = min((end - start, i) for i, (start, end) in enumerate(pairwise(ends)))
+    if length < 2:
         raise ValueError(
-            f"tgt sentence {index} has {int(tgt.lengths[index])} tokens; it needs BOS and at "
-            "least one token to predict"
+            f"tgt sentence {index} has {length} tokens; it needs BOS and at least one token to "
+            "predict"
         )

@@ -50,27 +50,30 @@ struct Arguments {
 };
 
 // A registered op whose last arguments these are.
-template <class Result, class... Tensors>
+template <class Result, class... First>
 class Op {
  public:
   explicit Op(const char* name) : handle_(registered<Signature>(name)) {}
-  Result operator()(const Tensors&... tensors, const Arguments& a) const {
-    return handle_.call(tensors..., a.cu_seqlens_q, a.cu_seqlens_k, a.max_seqlen_q, a.max_seqlen_k,
+  Result operator()(First... first, const Arguments& a) const {
+    return handle_.call(first..., a.cu_seqlens_q, a.cu_seqlens_k, a.max_seqlen_q, a.max_seqlen_k,
                         a.causal, a.window_left, a.window_right, a.mask, a.scale, a.dropout_p,
                         a.seed);
   }
 
  private:
-  using Signature = Result(const Tensors&..., const OptionalTensor&, const OptionalTensor&, SymInt,
-                           SymInt, bool, int64_t, int64_t, const OptionalTensor&, double, double,
+  using Signature = Result(First..., const OptionalTensor&, const OptionalTensor&, SymInt, SymInt,
+                           bool, int64_t, int64_t, const OptionalTensor&, double, double,
                            const OptionalTensor&);
   const c10::TypedOperatorHandle<Signature> handle_;
 };
 
+using In = const Tensor&;
+using OptionalIn = const OptionalTensor&;
+
 struct Attention : Function<Attention> {
   static variable_list forward(AutogradContext* ctx, const Tensor& q, const Tensor& k,
                                const Tensor& v, const Arguments& arguments) {
-    static const Op<ops::Two, Tensor, Tensor, Tensor> op("pytransformer::attention");
+    static const Op<ops::Two, In, In, In> op("pytransformer::attention");
     const at::AutoDispatchBelowADInplaceOrView below;
     const auto [out, statistics] = op(q, k, v, arguments);
     arguments.save(ctx, {q, k, v, out, statistics});
@@ -80,8 +83,7 @@ struct Attention : Function<Attention> {
   }
 
   static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
-    static const Op<ops::Three, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> op(
-        "pytransformer::attention_backward");
+    static const Op<ops::Three, In, In, In, In, In, In> op("pytransformer::attention_backward");
     check_first_derivative("attention");
     const at::AutoDispatchBelowADInplaceOrView below;
     if (!grads[0].defined()) return variable_list(4);
@@ -92,18 +94,43 @@ struct Attention : Function<Attention> {
   }
 };
 
+struct MultiHeadAttention : Function<MultiHeadAttention> {
+  static variable_list forward(AutogradContext* ctx, const Tensor& q, const OptionalTensor& kv,
+                               int64_t heads, const Arguments& arguments) {
+    static const Op<ops::Two, In, OptionalIn, int64_t> op("pytransformer::multi_head_attention");
+    const at::AutoDispatchBelowADInplaceOrView below;
+    const auto [out, statistics] = op(q, kv, heads, arguments);
+    arguments.save(ctx, {q, tensor_or_none(kv), out, statistics});
+    ctx->saved_data["heads"] = heads;
+    ctx->mark_non_differentiable({statistics});
+    ctx->set_materialize_grads(false);
+    return {out, statistics};
+  }
+
+  static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
+    static const Op<ops::Two, In, In, OptionalIn, In, In, int64_t> op(
+        "pytransformer::multi_head_attention_backward");
+    check_first_derivative("multi_head_attention");
+    const at::AutoDispatchBelowADInplaceOrView below;
+    if (!grads[0].defined()) return variable_list(4);
+    const variable_list saved = ctx->get_saved_variables();
+    const auto [q, kv] = op(grads[0], saved[0], optional(saved[1]), saved[2], saved[3],
+                            ctx->saved_data["heads"].toInt(), Arguments::saved(ctx, saved));
+    return {q, if_wanted(saved[1].defined(), kv), Tensor(), Tensor()};
+  }
+};
+
 struct AttentionWeights : Function<AttentionWeights> {
   static Tensor forward(AutogradContext* ctx, const Tensor& q, const Tensor& k,
                         const Arguments& arguments) {
-    static const Op<Tensor, Tensor, Tensor> op("pytransformer::attention_weights");
+    static const Op<Tensor, In, In> op("pytransformer::attention_weights");
     const at::AutoDispatchBelowADInplaceOrView below;
     arguments.save(ctx, {q, k});
     return op(q, k, arguments);
   }
 
   static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
-    static const Op<ops::Two, Tensor, Tensor, Tensor> op(
-        "pytransformer::attention_weights_backward");
+    static const Op<ops::Two, In, In, In> op("pytransformer::attention_weights_backward");
     check_first_derivative("attention_weights");
     const at::AutoDispatchBelowADInplaceOrView below;
     const variable_list saved = ctx->get_saved_variables();
@@ -124,6 +151,19 @@ ops::Two attention(const Tensor& q, const Tensor& k, const Tensor& v,
   return {out[0], out[1]};
 }
 
+ops::Two multi_head_attention(const Tensor& q, const OptionalTensor& kv, int64_t heads,
+                              const OptionalTensor& cu_seqlens_q,
+                              const OptionalTensor& cu_seqlens_k, SymInt max_seqlen_q,
+                              SymInt max_seqlen_k, bool causal, int64_t window_left,
+                              int64_t window_right, const OptionalTensor& mask, double scale,
+                              double dropout_p, const OptionalTensor& seed) {
+  const variable_list out = MultiHeadAttention::apply(
+      q, kv, heads,
+      Arguments{cu_seqlens_q, cu_seqlens_k, std::move(max_seqlen_q), std::move(max_seqlen_k),
+                causal, window_left, window_right, mask, scale, dropout_p, seed});
+  return {out[0], out[1]};
+}
+
 Tensor attention_weights(const Tensor& q, const Tensor& k, const OptionalTensor& cu_seqlens_q,
                          const OptionalTensor& cu_seqlens_k, SymInt max_seqlen_q,
                          SymInt max_seqlen_k, bool causal, int64_t window_left,
@@ -139,6 +179,7 @@ Tensor attention_weights(const Tensor& q, const Tensor& k, const OptionalTensor&
 
 TORCH_LIBRARY_IMPL(pytransformer, Autograd, m) {
   m.impl("attention", attention);
+  m.impl("multi_head_attention", multi_head_attention);
   m.impl("attention_weights", attention_weights);
 }
 

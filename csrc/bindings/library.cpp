@@ -54,6 +54,16 @@ TORCH_LIBRARY(pytransformer, m) {
       " bool causal, int window_left, int window_right, Tensor? mask, float scale,"
       " float dropout_p, Tensor? seed) -> (Tensor, Tensor, Tensor)");
   m.def(
+      "multi_head_attention(Tensor q, Tensor? kv, int heads, Tensor? cu_seqlens_q,"
+      " Tensor? cu_seqlens_k, SymInt max_seqlen_q, SymInt max_seqlen_k, bool causal,"
+      " int window_left, int window_right, Tensor? mask, float scale, float dropout_p,"
+      " Tensor? seed) -> (Tensor, Tensor)");
+  m.def(
+      "multi_head_attention_backward(Tensor grad, Tensor q, Tensor? kv, Tensor out,"
+      " Tensor statistics, int heads, Tensor? cu_seqlens_q, Tensor? cu_seqlens_k,"
+      " SymInt max_seqlen_q, SymInt max_seqlen_k, bool causal, int window_left, int window_right,"
+      " Tensor? mask, float scale, float dropout_p, Tensor? seed) -> (Tensor, Tensor)");
+  m.def(
       "attention_weights(Tensor q, Tensor k, Tensor? cu_seqlens_q, Tensor? cu_seqlens_k,"
       " SymInt max_seqlen_q, SymInt max_seqlen_k, bool causal, int window_left, int window_right,"
       " Tensor? mask, float scale, float dropout_p, Tensor? seed) -> Tensor");
@@ -83,6 +93,8 @@ TORCH_LIBRARY_IMPL(pytransformer, CPU, m) {
   m.impl("embedding_backward", pt::ops::embedding_backward);
   m.impl("attention", pt::ops::attention);
   m.impl("attention_backward", pt::ops::attention_backward);
+  m.impl("multi_head_attention", pt::ops::multi_head_attention);
+  m.impl("multi_head_attention_backward", pt::ops::multi_head_attention_backward);
   m.impl("attention_weights", pt::ops::attention_weights);
   m.impl("attention_weights_backward", pt::ops::attention_weights_backward);
   m.impl("top_log_probs", pt::ops::top_log_probs);

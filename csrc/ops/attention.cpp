@@ -1,4 +1,5 @@
-// attention and attention_weights: from tensors to AttentionShape and HeadRows.
+// attention, multi_head_attention and attention_weights: from tensors to AttentionShape and
+// HeadRows.
 #include <cmath>
 #include <limits>
 
@@ -163,45 +164,110 @@ Tensor statistics_for(const Tensor& q, const AttentionShape& shape) {
                    q.options().dtype(compute_type(q.scalar_type())));
 }
 
-}  // namespace
+struct Heads {
+  Tensor q, k, v;
+};
 
-Two attention(const Tensor& q_in, const Tensor& k_in, const Tensor& v_in,
-              const OptionalTensor& cu_seqlens_q, const OptionalTensor& cu_seqlens_k,
-              int64_t max_seqlen_q, int64_t max_seqlen_k, bool causal, int64_t window_left,
-              int64_t window_right, const OptionalTensor& mask, double scale, double dropout_p,
-              const OptionalTensor& seed) {
-  const Call call({"attention", cu_seqlens_q, cu_seqlens_k, max_seqlen_q, max_seqlen_k, causal,
-                   window_left, window_right, mask, scale, dropout_p, seed},
-                  q_in, k_in, &v_in);
-  const Tensor q = with_unit_columns(q_in), k = with_unit_columns(k_in),
-               v = with_unit_columns(v_in);
+// Heads of one of `count` matrices that lie side by side: [..., count * heads * head_dim] to
+// [..., heads, head_dim].
+Tensor part(const Tensor& x, int64_t index, int64_t count, int64_t heads) {
+  const int64_t head_dim = x.size(-1) / (count * heads);
+  return x.unflatten(-1, {count, heads, head_dim}).select(-3, index);
+}
+
+Heads split(const char* op, const Tensor& q, const OptionalTensor& kv, int64_t heads) {
+  const int64_t count = kv.has_value() ? 1 : 3;
+  PT_CHECK(heads >= 1, op, ": heads is ", heads, "; it must be at least 1");
+  PT_CHECK(q.dim() >= 1 && q.size(-1) >= 1 && q.size(-1) % (count * heads) == 0, op,
+           ": q has shape ", q.sizes(), "; its columns must be a multiple of ", count * heads,
+           kv.has_value() ? ", the heads" : ", three times the heads, without kv");
+  if (!kv.has_value()) return {part(q, 0, 3, heads), part(q, 1, 3, heads), part(q, 2, 3, heads)};
+  PT_CHECK(kv->dim() >= 1 && kv->size(-1) == 2 * q.size(-1), op, ": kv has shape ", kv->sizes(),
+           "; expected ", 2 * q.size(-1), " columns, twice those of q");
+  return {part(q, 0, 1, heads), part(*kv, 0, 2, heads), part(*kv, 1, 2, heads)};
+}
+
+Two forward(const Options& options, const Heads& given) {
+  const Call call(options, given.q, given.k, &given.v);
+  const Tensor q = with_unit_columns(given.q), k = with_unit_columns(given.k),
+               v = with_unit_columns(given.v);
   Tensor out = at::empty(q.sizes(), q.options()), statistics = statistics_for(q, call.shape);
   kernels().attention_forward({call.shape, call.rows_of(q), call.rows_of(k), call.rows_of(v),
                                call.rows_of(out), statistics.mutable_data_ptr()});
   return {out, statistics};
 }
 
-Three attention_backward(const Tensor& grad_in, const Tensor& q_in, const Tensor& k_in,
-                         const Tensor& v_in, const Tensor& out, const Tensor& statistics,
+// Writes the gradients to `grads`, whose columns lie side by side.
+void backward(const Options& options, const Tensor& grad_in, const Heads& given, const Tensor& out,
+              const Tensor& statistics, const Heads& grads) {
+  const Call call(options, given.q, given.k, &given.v);
+  const auto type = given.q.scalar_type();
+  check_kept(options.op, "grad", grad_in, given.q.sizes(), type);
+  check_kept(options.op, "out", out, given.q.sizes(), type);
+  check_kept(options.op, "statistics", statistics, {2, call.shape.heads, call.shape.rows_q},
+             compute_type(type));
+  const Tensor q = with_unit_columns(given.q), k = with_unit_columns(given.k),
+               v = with_unit_columns(given.v), grad = with_unit_columns(grad_in);
+  kernels().attention_backward({call.shape, call.rows_of(q), call.rows_of(k), call.rows_of(v),
+                                call.rows_of(out), call.rows_of(grad), statistics.const_data_ptr(),
+                                call.rows_of(grads.q), call.rows_of(grads.k),
+                                call.rows_of(grads.v)});
+}
+
+}  // namespace
+
+Two attention(const Tensor& q, const Tensor& k, const Tensor& v, const OptionalTensor& cu_seqlens_q,
+              const OptionalTensor& cu_seqlens_k, int64_t max_seqlen_q, int64_t max_seqlen_k,
+              bool causal, int64_t window_left, int64_t window_right, const OptionalTensor& mask,
+              double scale, double dropout_p, const OptionalTensor& seed) {
+  return forward({"attention", cu_seqlens_q, cu_seqlens_k, max_seqlen_q, max_seqlen_k, causal,
+                  window_left, window_right, mask, scale, dropout_p, seed},
+                 {q, k, v});
+}
+
+Three attention_backward(const Tensor& grad, const Tensor& q, const Tensor& k, const Tensor& v,
+                         const Tensor& out, const Tensor& statistics,
                          const OptionalTensor& cu_seqlens_q, const OptionalTensor& cu_seqlens_k,
                          int64_t max_seqlen_q, int64_t max_seqlen_k, bool causal,
                          int64_t window_left, int64_t window_right, const OptionalTensor& mask,
                          double scale, double dropout_p, const OptionalTensor& seed) {
-  const Call call({"attention", cu_seqlens_q, cu_seqlens_k, max_seqlen_q, max_seqlen_k, causal,
-                   window_left, window_right, mask, scale, dropout_p, seed},
-                  q_in, k_in, &v_in);
-  check_kept("attention", "grad", grad_in, q_in.sizes(), q_in.scalar_type());
-  check_kept("attention", "out", out, q_in.sizes(), q_in.scalar_type());
-  check_kept("attention", "statistics", statistics, {2, call.shape.heads, call.shape.rows_q},
-             compute_type(q_in.scalar_type()));
-  const Tensor q = with_unit_columns(q_in), k = with_unit_columns(k_in),
-               v = with_unit_columns(v_in), grad = with_unit_columns(grad_in);
-  Tensor grad_q = at::empty(q.sizes(), q.options()), grad_k = at::empty(k.sizes(), k.options()),
-         grad_v = at::empty(v.sizes(), v.options());
-  kernels().attention_backward({call.shape, call.rows_of(q), call.rows_of(k), call.rows_of(v),
-                                call.rows_of(out), call.rows_of(grad), statistics.const_data_ptr(),
-                                call.rows_of(grad_q), call.rows_of(grad_k), call.rows_of(grad_v)});
-  return {grad_q, grad_k, grad_v};
+  const Heads grads{at::empty(q.sizes(), q.options()), at::empty(k.sizes(), k.options()),
+                    at::empty(v.sizes(), v.options())};
+  backward({"attention", cu_seqlens_q, cu_seqlens_k, max_seqlen_q, max_seqlen_k, causal,
+            window_left, window_right, mask, scale, dropout_p, seed},
+           grad, {q, k, v}, out, statistics, grads);
+  return {grads.q, grads.k, grads.v};
+}
+
+Two multi_head_attention(const Tensor& q, const OptionalTensor& kv, int64_t heads,
+                         const OptionalTensor& cu_seqlens_q, const OptionalTensor& cu_seqlens_k,
+                         int64_t max_seqlen_q, int64_t max_seqlen_k, bool causal,
+                         int64_t window_left, int64_t window_right, const OptionalTensor& mask,
+                         double scale, double dropout_p, const OptionalTensor& seed) {
+  constexpr const char* op = "multi_head_attention";
+  const auto [out, statistics] =
+      forward({op, cu_seqlens_q, cu_seqlens_k, max_seqlen_q, max_seqlen_k, causal, window_left,
+               window_right, mask, scale, dropout_p, seed},
+              split(op, q, kv, heads));
+  return {out.flatten(-2), statistics};
+}
+
+Two multi_head_attention_backward(const Tensor& grad, const Tensor& q, const OptionalTensor& kv,
+                                  const Tensor& out, const Tensor& statistics, int64_t heads,
+                                  const OptionalTensor& cu_seqlens_q,
+                                  const OptionalTensor& cu_seqlens_k, int64_t max_seqlen_q,
+                                  int64_t max_seqlen_k, bool causal, int64_t window_left,
+                                  int64_t window_right, const OptionalTensor& mask, double scale,
+                                  double dropout_p, const OptionalTensor& seed) {
+  constexpr const char* op = "multi_head_attention";
+  const Tensor grad_q = empty(q.sizes(), q.options());
+  const OptionalTensor grad_kv =
+      kv.has_value() ? OptionalTensor(empty(kv->sizes(), kv->options())) : std::nullopt;
+  backward({op, cu_seqlens_q, cu_seqlens_k, max_seqlen_q, max_seqlen_k, causal, window_left,
+            window_right, mask, scale, dropout_p, seed},
+           part(grad, 0, 1, heads), split(op, q, kv, heads), part(out, 0, 1, heads), statistics,
+           split(op, grad_q, grad_kv, heads));
+  return {grad_q, grad_kv.has_value() ? *grad_kv : nothing(q)};
 }
 
 Tensor attention_weights(const Tensor& q_in, const Tensor& k_in, const OptionalTensor& cu_seqlens_q,

@@ -60,6 +60,18 @@ Three attention_backward(const Tensor& grad, const Tensor& q, const Tensor& k, c
                          int64_t max_seqlen_q, int64_t max_seqlen_k, bool causal,
                          int64_t window_left, int64_t window_right, const OptionalTensor& mask,
                          double scale, double dropout_p, const OptionalTensor& seed);
+Two multi_head_attention(const Tensor& q, const OptionalTensor& kv, int64_t heads,
+                         const OptionalTensor& cu_seqlens_q, const OptionalTensor& cu_seqlens_k,
+                         int64_t max_seqlen_q, int64_t max_seqlen_k, bool causal,
+                         int64_t window_left, int64_t window_right, const OptionalTensor& mask,
+                         double scale, double dropout_p, const OptionalTensor& seed);
+Two multi_head_attention_backward(const Tensor& grad, const Tensor& q, const OptionalTensor& kv,
+                                  const Tensor& out, const Tensor& statistics, int64_t heads,
+                                  const OptionalTensor& cu_seqlens_q,
+                                  const OptionalTensor& cu_seqlens_k, int64_t max_seqlen_q,
+                                  int64_t max_seqlen_k, bool causal, int64_t window_left,
+                                  int64_t window_right, const OptionalTensor& mask, double scale,
+                                  double dropout_p, const OptionalTensor& seed);
 Tensor attention_weights(const Tensor& q, const Tensor& k, const OptionalTensor& cu_seqlens_q,
                          const OptionalTensor& cu_seqlens_k, int64_t max_seqlen_q,
                          int64_t max_seqlen_k, bool causal, int64_t window_left,

@@ -41,9 +41,11 @@ def cross_attention_weights(model: Transformer, src: Packed, tgt: Packed) -> Ten
     def observe(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         assert isinstance(module, CrossAttention)
         given = inspect.signature(module.forward).bind(*args, **kwargs).arguments
-        keys = given["memory"].keys  # [source rows, heads, head_dim]
-        queries = module.q(given["x"]).view(-1, *keys.shape[1:])
-        weights.append(ops.attention_weights(queries[None], keys[None])[0])
+        keys, _ = given["memory"].kv.chunk(2, -1)  # [source rows, d_model]
+        queries, keys = (
+            rows.unflatten(-1, (module.heads, -1))[None] for rows in (module.q(given["x"]), keys)
+        )
+        weights.append(ops.attention_weights(queries, keys)[0])
 
     modules = [module for module in model.modules() if isinstance(module, CrossAttention)]
     if not modules:

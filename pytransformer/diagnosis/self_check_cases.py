@@ -46,6 +46,12 @@ def _attention_weights(generator: Generator, dtype: torch.dtype) -> Arguments:
     return {"q": queries, "k": keys, **boundaries, "causal": True}
 
 
+def _multi_head_attention(generator: Generator, dtype: torch.dtype) -> Arguments:
+    """Packed self-attention between its projections."""
+    qkv = _random(generator, dtype, sum(_LENGTHS), 3 * _HEADS * _HEAD_DIM)
+    return {"q": qkv, "heads": _HEADS, "cu_seqlens_q": _boundaries()}
+
+
 def _dense_attention(generator: Generator, dtype: torch.dtype) -> Arguments:
     """Cross-attention with a mask that hides a whole row."""
     queries, keys = (3, 9, _HEADS, _HEAD_DIM), (3, 33, _HEADS, _HEAD_DIM)
@@ -134,6 +140,7 @@ def _sum_of_squares(generator: Generator, dtype: torch.dtype) -> Arguments:
 CASES: dict[str, tuple[Case, ...]] = {
     "attention": (_attention, _dense_attention),
     "attention_weights": (_attention_weights,),
+    "multi_head_attention": (_multi_head_attention,),
     "layer_norm": (_norm,),
     "add_layer_norm": (_add_norm,),
     "linear": (_linear,),

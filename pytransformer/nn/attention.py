@@ -35,23 +35,17 @@ class ProjectedMemory:
     """Keys and values of the rows that cross-attention looks at, and their boundaries.
 
     Attributes:
-        keys, values: ``[rows, heads, head_dim]``; they may be views with strides.
+        kv: ``[rows, 2 * d_model]``, keys beside values.
         cu_seqlens, max_seqlen: as in ``Packed``.
     """
 
-    keys: Tensor
-    values: Tensor
+    kv: Tensor
     cu_seqlens: Tensor
     max_seqlen: int
 
     def select(self, rows: Tensor, cu_seqlens: Tensor, max_seqlen: int) -> ProjectedMemory:
         """The given rows alone, with their new boundaries."""
-        return ProjectedMemory(
-            self.keys.index_select(0, rows),
-            self.values.index_select(0, rows),
-            cu_seqlens,
-            max_seqlen,
-        )
+        return ProjectedMemory(self.kv.index_select(0, rows), cu_seqlens, max_seqlen)
 
 
 class SelfAttention(nn.Module):
@@ -68,19 +62,15 @@ class SelfAttention(nn.Module):
         self, x: Tensor, cu_seqlens: Tensor, max_seqlen: int, *, causal: bool = False
     ) -> Tensor:
         """``[rows, d_model] -> [rows, d_model]``."""
-        q, k, v = self._project(x)
-        mixed = ops.attention(
-            q,
-            k,
-            v,
+        mixed = ops.multi_head_attention(
+            self.qkv(x),  # [rows, 3 * d_model]
+            heads=self.heads,
             cu_seqlens_q=cu_seqlens,
-            cu_seqlens_k=cu_seqlens,
             max_seqlen_q=max_seqlen,
-            max_seqlen_k=max_seqlen,
             causal=causal,
             dropout_p=self.dropout if self.training else 0.0,
         )
-        return self.out(mixed.reshape(x.shape))  # [rows, heads, head_dim] -> [rows, d_model]
+        return self.out(mixed)
 
     def new_cache(self, rows: int, max_length: int, like: Tensor) -> KeyValueCache:
         """Room for ``max_length`` positions of each row, in the dtype and on the device of
@@ -93,18 +83,14 @@ class SelfAttention(nn.Module):
 
         Its key and value are written to ``cache`` at ``position``.
         """
-        q, k, v = self._project(x)
+        qkv = self.qkv(x).unflatten(1, (3, self.heads, -1))
+        q, k, v = qkv.unbind(1)  # each [rows, heads, head_dim]
         cache.keys[:, position] = k
         cache.values[:, position] = v
         seen = position + 1
         # q [rows, 1, heads, head_dim] against the filled part of the cache
         mixed = ops.attention(q[:, None], cache.keys[:, :seen], cache.values[:, :seen])
         return self.out(mixed.reshape(x.shape))
-
-    def _project(self, x: Tensor) -> tuple[Tensor, ...]:
-        """q, k and v: views ``[rows, heads, head_dim]`` of one product."""
-        qkv = self.qkv(x)  # [rows, 3 * d_model]
-        return qkv.view(x.shape[0], 3, self.heads, x.shape[1] // self.heads).unbind(1)
 
 
 class CrossAttention(nn.Module):
@@ -120,27 +106,23 @@ class CrossAttention(nn.Module):
 
     def project(self, memory: Packed) -> ProjectedMemory:
         """What ``forward`` attends to; computed once for a batch that is decoded step by step."""
-        rows, d_model = memory.values.shape
-        kv = self.kv(memory.values)  # [rows, 2 * d_model]
-        keys, values = kv.view(rows, 2, self.heads, d_model // self.heads).unbind(1)
-        return ProjectedMemory(keys, values, memory.cu_seqlens, memory.max_seqlen)
+        return ProjectedMemory(self.kv(memory.values), memory.cu_seqlens, memory.max_seqlen)
 
     def forward(
         self, x: Tensor, cu_seqlens: Tensor, max_seqlen: int, memory: ProjectedMemory
     ) -> Tensor:
         """``[rows, d_model] -> [rows, d_model]``."""
-        q = self.q(x).view(x.shape[0], self.heads, x.shape[1] // self.heads)
-        mixed = ops.attention(
-            q,
-            memory.keys,
-            memory.values,
+        mixed = ops.multi_head_attention(
+            self.q(x),
+            memory.kv,
+            heads=self.heads,
             cu_seqlens_q=cu_seqlens,
             cu_seqlens_k=memory.cu_seqlens,
             max_seqlen_q=max_seqlen,
             max_seqlen_k=memory.max_seqlen,
             dropout_p=self.dropout if self.training else 0.0,
         )
-        return self.out(mixed.reshape(x.shape))  # [rows, heads, head_dim] -> [rows, d_model]
+        return self.out(mixed)
 
 
 def _select_filled(cache: Tensor, rows: Tensor, length: int) -> Tensor:

@@ -19,6 +19,7 @@ if BACKEND == "native":
     from pytransformer.ops.layer_norm import layer_norm
     from pytransformer.ops.linear import linear
     from pytransformer.ops.linear_cross_entropy import linear_cross_entropy
+    from pytransformer.ops.multi_head_attention import multi_head_attention
     from pytransformer.ops.sum_of_squares import sum_of_squares
     from pytransformer.ops.tied import tied
     from pytransformer.ops.top_log_probs import top_log_probs
@@ -32,6 +33,7 @@ elif BACKEND == "reference":
         layer_norm,
         linear,
         linear_cross_entropy,
+        multi_head_attention,
         sum_of_squares,
         tied,
         top_log_probs,
@@ -52,6 +54,7 @@ __all__ = [
     "layer_norm",
     "linear",
     "linear_cross_entropy",
+    "multi_head_attention",
     "sum_of_squares",
     "tied",
     "top_log_probs",

@@ -64,7 +64,7 @@ def attention(
     q, k, v = autocast(q), autocast(k), autocast(v)
     arguments = make_arguments(
         "attention",
-        q,
+        q.shape[-1] if q.dim() else 1,
         cu_seqlens_q,
         cu_seqlens_k,
         max_seqlen_q,

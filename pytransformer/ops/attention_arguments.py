@@ -1,4 +1,4 @@
-"""The arguments that ``attention`` and ``attention_weights`` share, as the schemas take them."""
+"""The arguments that the ops of attention share, as the schemas take them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Arguments(NamedTuple):
 
 def make_arguments(
     op: str,
-    q: Tensor,
+    head_dim: int,
     cu_seqlens_q: Tensor | None,
     cu_seqlens_k: Tensor | None,
     max_seqlen_q: int | None,
@@ -60,7 +60,7 @@ def make_arguments(
         left,
         right,
         mask,
-        1.0 / math.sqrt(max(*q.shape[-1:], 1, 1)) if scale is None else scale,
+        1.0 / math.sqrt(max(head_dim, 1)) if scale is None else scale,
         dropout_p,
         seed_tensor(dropout_p, seed),
     )

@@ -45,7 +45,7 @@ def attention_weights(
         max_seqlen_k = _longest(cu_seqlens_k)
     arguments = make_arguments(
         "attention_weights",
-        q,
+        q.shape[-1] if q.dim() else 1,
         cu_seqlens_q,
         cu_seqlens_k,
         max_seqlen_q,

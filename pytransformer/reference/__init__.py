@@ -5,7 +5,11 @@ contradict the derivatives which the kernels work out by hand. bfloat16 and floa
 computed in float32 and rounded once, at the end.
 """
 
-from pytransformer.reference.attention import attention, attention_weights
+from pytransformer.reference.attention import (
+    attention,
+    attention_weights,
+    multi_head_attention,
+)
 from pytransformer.reference.embedding import embedding
 from pytransformer.reference.feed_forward import feed_forward
 from pytransformer.reference.layer_norm import add_layer_norm, layer_norm
@@ -24,6 +28,7 @@ __all__ = [
     "layer_norm",
     "linear",
     "linear_cross_entropy",
+    "multi_head_attention",
     "sum_of_squares",
     "tied",
     "top_log_probs",

@@ -50,6 +50,32 @@ def attention(
     return torch.cat(outputs).to(q.dtype) if outputs else torch.zeros_like(q)
 
 
+def multi_head_attention(
+    q: Tensor,
+    kv: Tensor | None = None,
+    *,
+    heads: int,
+    cu_seqlens_q: Tensor | None = None,
+    cu_seqlens_k: Tensor | None = None,
+    max_seqlen_q: int | None = None,
+    max_seqlen_k: int | None = None,
+    causal: bool = False,
+    window: Window | None = None,
+    mask: Tensor | None = None,
+    scale: float | None = None,
+    dropout_p: float = 0.0,
+    seed: int | Tensor | None = None,
+) -> Tensor:
+    """Attention of projections side by side; as ``pytransformer.ops.multi_head_attention``."""
+    if kv is None:
+        cu_seqlens_k = cu_seqlens_q
+    parts = q.chunk(3, -1) if kv is None else (q, *kv.chunk(2, -1))
+    split = [part.unflatten(-1, (heads, -1)) for part in parts]
+    rules = dict(causal=causal, window=window, mask=mask, scale=scale)
+    boundaries = dict(cu_seqlens_q=cu_seqlens_q, cu_seqlens_k=cu_seqlens_k)
+    return attention(*split, **boundaries, **rules, dropout_p=dropout_p, seed=seed).flatten(-2)
+
+
 def attention_weights(
     q: Tensor,
     k: Tensor,

@@ -33,15 +33,14 @@ def test_keep_drops_the_memory_of_the_others() -> None:
     memory = _rows(2, 0, 5, 1)
     positions = torch.zeros(3, 12, dtype=torch.float64)
     state = decoder.start(memory, positions, beam_size=2, max_length=3)
-    whole = [(m.keys, m.values) for m in state.memories]
+    whole = [memory.kv for memory in state.memories]
     state.keep(torch.tensor([3, 2]))
     assert state.cu_seqlens.tolist() == [0, 2, 4]
-    for projected, (keys, values) in zip(state.memories, whole, strict=True):
+    for projected, kv in zip(state.memories, whole, strict=True):
         assert projected.cu_seqlens.tolist() == [0, 1, 6]
         assert projected.max_seqlen == 5
         order = torch.tensor([7, 2, 3, 4, 5, 6])
-        assert torch.equal(projected.keys, keys[order])
-        assert torch.equal(projected.values, values[order])
+        assert torch.equal(projected.kv, kv[order])
 
 
 def test_without_layers_a_step_is_the_identity() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ Call = tuple[Callable[..., Any], tuple[Tensor, ...]]
 
 def _calls() -> dict[str, Call]:
     rows, square, vector = torch.randn(3, 4), torch.randn(4, 4), torch.randn(4)
-    heads = torch.randn(1, 3, 2, 4)
+    heads, beside = torch.randn(1, 3, 2, 4), (torch.randn(1, 3, 8), torch.randn(1, 3, 16))
     tokens, targets = torch.zeros(1, 3, dtype=torch.int64), torch.zeros(3, dtype=torch.int64)
     return {
         "linear": (ops.linear, (rows, square, vector)),
@@ -29,6 +30,7 @@ def _calls() -> dict[str, Call]:
         "linear_cross_entropy": (ops.linear_cross_entropy, (rows, square, targets)),
         "embedding": (ops.embedding, (tokens, square)),
         "attention": (ops.attention, (heads, heads, heads)),
+        "multi_head_attention": (partial(ops.multi_head_attention, heads=2), beside),
         "attention_weights": (ops.attention_weights, (heads, heads)),
     }
 

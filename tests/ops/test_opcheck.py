@@ -177,6 +177,27 @@ def _attention_backward(make: Make) -> Iterator[Args]:
         yield make(*q, 2, 6), *operands, out, statistics, *options
 
 
+def _multi_head_attention_options() -> Iterator[tuple[tuple[int, ...], tuple[int, ...], Args]]:
+    """As ``_attention_options``, with self-attention: no rows of keys."""
+    yield from _attention_options()
+    packed = boundaries((3, 0, 2))
+    for dropout in _dropout():
+        yield (5,), (), (packed, packed, 3, 3, True, -1, -1, None, 0.5, *dropout)
+        yield (2, 3), (), (None, None, -1, -1, False, -1, -1, None, 0.5, *dropout)
+
+
+def _multi_head_attention(make: Make) -> Iterator[Args]:
+    for q, k, options in _multi_head_attention_options():
+        yield make(*q, 12 if k else 36), make(*k, 24) if k else None, 2, *options
+
+
+def _multi_head_attention_backward(make: Make) -> Iterator[Args]:
+    for q, k, options in _multi_head_attention_options():
+        operands = make(*q, 12 if k else 36), make(*k, 24) if k else None
+        out, statistics = torch.ops.pytransformer.multi_head_attention(*operands, 2, *options)
+        yield make(*q, 12), *operands, out, statistics, 2, *options
+
+
 def _attention_weights(make: Make) -> Iterator[Args]:
     for q, k, options in _attention_options():
         yield make(*q, 2, 6), make(*k, 2, 6), *options
@@ -211,6 +232,8 @@ _SAMPLES: dict[str, Callable[[Make], Iterator[Args]]] = {
     "embedding_backward": _embedding_backward,
     "attention": _attention,
     "attention_backward": _attention_backward,
+    "multi_head_attention": _multi_head_attention,
+    "multi_head_attention_backward": _multi_head_attention_backward,
     "attention_weights": _attention_weights,
     "attention_weights_backward": _attention_weights_backward,
     "top_log_probs": _top_log_probs,
