@@ -70,10 +70,20 @@ def multi_head_attention(
     if kv is None:
         cu_seqlens_k = cu_seqlens_q
     parts = q.chunk(3, -1) if kv is None else (q, *kv.chunk(2, -1))
-    split = [part.unflatten(-1, (heads, -1)) for part in parts]
-    rules = dict(causal=causal, window=window, mask=mask, scale=scale)
-    boundaries = dict(cu_seqlens_q=cu_seqlens_q, cu_seqlens_k=cu_seqlens_k)
-    return attention(*split, **boundaries, **rules, dropout_p=dropout_p, seed=seed).flatten(-2)
+    q_heads, k_heads, v_heads = (part.unflatten(-1, (heads, -1)) for part in parts)
+    return attention(
+        q_heads,
+        k_heads,
+        v_heads,
+        cu_seqlens_q=cu_seqlens_q,
+        cu_seqlens_k=cu_seqlens_k,
+        causal=causal,
+        window=window,
+        mask=mask,
+        scale=scale,
+        dropout_p=dropout_p,
+        seed=seed,
+    ).flatten(-2)
 
 
 def attention_weights(
