@@ -1,6 +1,5 @@
 // The namespace of the instruction set that a kernel file is being compiled for. The build passes
-// PT_ISA (generic, avx2, avx512 or
-// avx512_bf16) together with the compiler's flags for it.
+// PT_ISA (generic, avx2, avx512 or avx512_bf16) together with the compiler's flags for it.
 //
 // Whatever a kernel file defines lies in pt::PT_ISA, helpers in an unnamed namespace inside: the
 // linker would otherwise be free to keep one instruction set's copy of a helper for all of them.

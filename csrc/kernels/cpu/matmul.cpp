@@ -4,9 +4,9 @@
 // packed as well, go through the panels one after the other: a group stays in the second-level
 // cache, a panel comes from the third level once a group. A tile runs over the whole block in
 // registers; its result is finished from a buffer in the first-level cache, or stored where it
-// belongs when there is nothing to finish. Tasks take ranges of panels and pack them for themselves
-// where there are enough of them, or else groups of rows, which share the panels. Few rows form one
-// group, and a panel is packed just before it is used.
+// belongs when there is nothing to finish. Tasks take groups of rows, which share the panels, or,
+// where b is the larger, ranges of panels, which they pack for themselves. Few rows form one group,
+// and a panel is packed just before it is used.
 //
 // Each element is one chain of multiply-adds over k in order (sums between blocks are stored and
 // loaded exactly), so the cut into tasks, tiles and blocks changes no bit.
@@ -116,10 +116,11 @@ class MatrixProduct {
   }
 
   // How many ranges of columns tasks take, 0 if they had better take groups of rows. A range packs
-  // its panels for itself, which spares them the way from one core's cache to another's, and all of
-  // a, which has to be worth it; few ranges must also be even.
+  // its panels for itself, which spares them the way from one core's cache to another's, but reads
+  // and packs all of a: more than it spares where a is the larger. Few ranges must also be even.
   int64_t ranges_of_columns() const {
     if (threads_ == 1) return 1;
+    if (args_.n < args_.m) return 0;
     const int64_t each = pieces_of(operands_.panels, threads_);
     const bool even = 8 * (each * threads_ - operands_.panels) <= operands_.panels;
     if (operands_.panels < kLeastRange * threads_ || !even) return 0;
