@@ -1,18 +1,26 @@
-"""Where a training step's time goes: into which kernel, and what is not a kernel at all."""
+"""Where a training step's time goes: into which kernel, and what is not a kernel at all.
+
+Each step in a process of its own: the heap of one that has run other benchmarks is in pieces, and
+the allocator searches them. As a program: ``python -m bench.overhead SENTENCES TYPE SECONDS``
+measures one and prints JSON.
+"""
 
 from __future__ import annotations
 
+import json
+import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 
 from bench import train_step
 from bench.case import OURS, precision_of
+from bench.child import Unavailable, run_child
 from bench.settings import Settings
 from bench.step_check import check
-from bench.table import Column, Table
+from bench.table import Cell, Column, Table
 from bench.timing import Samples, in_turn
 from pytransformer import _C
 
@@ -50,15 +58,20 @@ class Parts:
 
 def tables(settings: Settings) -> Iterator[Table]:
     """The parts of a step of ``tiny``; then every kernel."""
-    samples = {
-        f"tiny, {sentences} sentences {precision_of(dtype)}": _measure(
-            sentences, dtype, settings.seconds
-        )
-        for sentences, dtype in SETTINGS
-    }
-    found = {name: typical(steps.kept) for name, steps in samples.items()}
-    table = _parts(found)
-    table.noisy += [name for name, steps in samples.items() if steps.noisy]
+    table, found = _parts_table(), {}
+    for sentences, dtype in SETTINGS:
+        name = f"tiny, {sentences} sentences {precision_of(dtype)}"
+        arguments = (str(sentences), precision_of(dtype), str(settings.seconds))
+        try:
+            measured = run_child("bench.overhead", *arguments)
+        except Unavailable as error:
+            table.notes.append(str(error))
+            continue
+        found[name] = Parts(**measured["parts"])
+        table.rows.append(_row(name, found[name]))
+        table.noisy += [name] if measured["noisy"] else []
+    shares = (f"{parts.outside / parts.step:.0%} ({name})" for name, parts in found.items())
+    table.summary = f"outside kernels and Adam: {', '.join(shares)}" if found else ""
     yield table
     for name, parts in found.items():
         yield _kernels(name, parts)
@@ -102,8 +115,8 @@ def typical(samples: Sequence[Parts]) -> Parts:
     )
 
 
-def _parts(found: dict[str, Parts]) -> Table:
-    table = Table(
+def _parts_table() -> Table:
+    return Table(
         "overhead",
         "a training step: our kernels, torch's fused Adam, and all else",
         [
@@ -116,21 +129,18 @@ def _parts(found: dict[str, Parts]) -> Table:
             Column("outside", ".1%"),
         ],
     )
-    for name, parts in found.items():
-        table.rows.append(
-            [
-                name,
-                parts.step * 1e3,
-                parts.inside * 1e3,
-                parts.update * 1e3,
-                parts.update / parts.step,
-                parts.outside * 1e3,
-                parts.outside / parts.step,
-            ]
-        )
-    shares = (f"{parts.outside / parts.step:.0%} ({name})" for name, parts in found.items())
-    table.summary = f"outside kernels and Adam: {', '.join(shares)}"
-    return table
+
+
+def _row(name: str, parts: Parts) -> list[Cell]:
+    return [
+        name,
+        parts.step * 1e3,
+        parts.inside * 1e3,
+        parts.update * 1e3,
+        parts.update / parts.step,
+        parts.outside * 1e3,
+        parts.outside / parts.step,
+    ]
 
 
 def _kernels(name: str, parts: Parts) -> Table:
@@ -151,3 +161,13 @@ def _kernels(name: str, parts: Parts) -> Table:
     for part, calls, seconds in lines:
         table.rows.append([part, calls, seconds * 1e3, seconds / parts.step])
     return table
+
+
+def main(sentences: str, precision: str, seconds: str) -> None:
+    """Measure one step in this process."""
+    steps = _measure(int(sentences), getattr(torch, precision), float(seconds))
+    print(json.dumps({"parts": asdict(typical(steps.kept)), "noisy": steps.noisy}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

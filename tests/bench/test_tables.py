@@ -42,6 +42,16 @@ def test_the_parts_of_a_step_are_listed(monkeypatch: pytest.MonkeyPatch) -> None
     assert [row[0] for row in kernels.rows[-3:]] == ["fused Adam (torch)", "outside", "step"]
 
 
+def test_a_step_that_fails_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run_child(*arguments: str) -> object:
+        raise Unavailable(f"{' '.join(arguments)} failed: SIGKILL")
+
+    monkeypatch.setattr(overhead, "run_child", run_child)
+    (parts,) = overhead.tables(Settings(0.5))
+    assert parts.notes[0] == "bench.overhead 64 float32 0.5 failed: SIGKILL"
+    assert (len(parts.notes), parts.rows, parts.summary) == (3, [], "")
+
+
 def test_memory_is_compared_and_a_loss_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def measure(work: str, size: str, side: str) -> Growth:
         if size == "base" and side == TORCH:
