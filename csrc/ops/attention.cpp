@@ -169,10 +169,16 @@ struct Heads {
 };
 
 // Heads of one of `count` matrices that lie side by side: [..., count * heads * head_dim] to
-// [..., heads, head_dim].
+// [..., heads, head_dim]. As one view: unflatten and select take three times as long, six times a
+// call.
 Tensor part(const Tensor& x, int64_t index, int64_t count, int64_t heads) {
-  const int64_t head_dim = x.size(-1) / (count * heads);
-  return x.unflatten(-1, {count, heads, head_dim}).select(-3, index);
+  const int64_t head_dim = x.size(-1) / (count * heads), column = x.stride(-1);
+  c10::DimVector sizes(x.sizes()), strides(x.strides());
+  sizes.back() = heads;
+  sizes.push_back(head_dim);
+  strides.back() = head_dim * column;
+  strides.push_back(column);
+  return x.as_strided(sizes, strides, x.storage_offset() + index * heads * head_dim * column);
 }
 
 Heads split(const char* op, const Tensor& q, const OptionalTensor& kv, int64_t heads) {

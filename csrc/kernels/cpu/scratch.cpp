@@ -94,7 +94,8 @@ class Stack {
     current_ = mark.block;
     used_ = mark.used;
     if (--depth_ > 0) return;
-    if (bytes_ > kMostKept || dropped_.exchange(false)) {
+    if (bytes_ > kMostKept || dropped_) {
+      dropped_ = false;
       clear(kFirstBlock);
     } else if (blocks_.size() > 1) {
       clear(bytes_);
