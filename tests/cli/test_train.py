@@ -136,12 +136,13 @@ def test_a_signal_saves_and_the_printed_command_goes_on(
 
 
 def test_a_second_ctrl_c_stops_at_once(data: Path, tmp_path: Path) -> None:
-    # A validation that never looks whether it shall stop: the first Ctrl-C has to wait for it.
+    # A validation that never looks whether it shall stop: the first Ctrl-C has to wait for it. In
+    # short sleeps: a signal just before the system's call does not end that one.
     program = (
         "import sys, time\n"
         "from pytransformer.training.validation import Validator\n"
         "Validator.validate = lambda *arguments: (\n"
-        "    print('validating', flush=True), time.sleep(60))\n"
+        "    print('validating', flush=True), [time.sleep(0.05) for _ in range(2400)])\n"
         "from pytransformer.cli.main import main\n"
         "sys.exit(main())\n"
     )
