@@ -21,22 +21,27 @@ std::string name_of(const char* what, int64_t tasks, int threads) {
          " threads";
 }
 
+using Counts = std::vector<std::atomic<int>>;
+
+void require_once(Report& report, const Counts& done) {
+  for (size_t i = 0; i < done.size(); i++) {
+    report.compare("done", static_cast<int64_t>(i), done[i], 1, 0);
+  }
+}
+
 void each_is_done_once(Report& report, int64_t tasks, int threads) {
   report.begin(name_of("parallel_for", tasks, threads));
-  std::vector<std::atomic<int>> done(static_cast<size_t>(tasks));
+  Counts done(static_cast<size_t>(tasks));
   on_threads(threads, [&] {
     parallel_for(tasks, [&](int64_t task) { done[static_cast<size_t>(task)]++; });
     return 0;
   });
-  for (int64_t i = 0; i < tasks; i++) {
-    report.compare("done", i, done[static_cast<size_t>(i)], 1, 0);
-  }
-  report.require(true, "nothing is to be done");
+  require_once(report, done);
 }
 
 void ranges_cover(Report& report, int64_t count, int threads, int64_t grain) {
   report.begin(name_of("parallel_ranges", count, threads));
-  std::vector<std::atomic<int>> done(static_cast<size_t>(count));
+  Counts done(static_cast<size_t>(count));
   std::atomic<int64_t> ranges = 0;
   on_threads(threads, [&] {
     parallel_ranges(count, grain, [&](int64_t first, int64_t last) {
@@ -45,9 +50,7 @@ void ranges_cover(Report& report, int64_t count, int threads, int64_t grain) {
     });
     return 0;
   });
-  for (int64_t i = 0; i < count; i++) {
-    report.compare("done", i, done[static_cast<size_t>(i)], 1, 0);
-  }
+  require_once(report, done);
   report.require(ranges <= threads, "more ranges than threads");
   report.require(ranges <= generic::pieces_of(count, grain), "ranges below the grain");
 }
