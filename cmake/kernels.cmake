@@ -30,3 +30,6 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   pt_add_isa(avx512_bf16 ${PT_AVX512} -mavx512bf16)
   target_compile_definitions(pt_kernels PRIVATE PT_HAVE_X86)
 endif()
+
+# Of csrc/kernels/cuda, without their suffix.
+set(PT_CUDA_KERNELS layer_norm_backward layer_norm_forward)

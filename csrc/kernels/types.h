@@ -11,7 +11,12 @@ struct bfloat16 {
   uint16_t bits;
 };
 
-enum class Type : uint8_t { float32, bfloat16, float64 };
+// IEEE 754's binary16, on CUDA devices alone. Arithmetic happens in float32.
+struct float16 {
+  uint16_t bits;
+};
+
+enum class Type : uint8_t { float32, bfloat16, float64, float16 };
 
 enum class Activation : uint8_t { none, relu, gelu, silu };
 

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "../../csrc/kernels/cpu/kernels.h"
+#include "values.h"
 
 namespace pt::test {
 
@@ -23,7 +24,7 @@ class Report {
  public:
   // The case that the comparisons from here on belong to.
   void begin(const std::string& name) {
-    name_ = name;
+    name_ = name + (aligned() ? ", aligned" : "");
     shown_ = 0;
     cases_++;
   }
@@ -71,14 +72,14 @@ auto on_threads(int count, const Body& body) {
   return body();
 }
 
-// Whether products of bfloat16 run on pairs, and what enters them is rounded to it.
+// Whether products of 16-bit rows take operands of 16 bits, and what enters them is rounded.
 inline bool multiplies_pairs(const Kernels& kernels) {
-  return std::string(kernels.isa) == "avx512_bf16";
+  const std::string isa = kernels.isa;
+  return isa == "avx512_bf16" || isa.starts_with("cuda");
 }
 
-// body(kernels) for every instruction set of this build that this machine runs.
 template <class Body>
-void for_each_isa(const Body& body) {
+void for_each_table(const Body& body) {
   AvailableKernels tables[kMaxIsas];
   const int count = available_kernels(tables);
   for (int i = 0; i < count; i++) {
@@ -88,6 +89,20 @@ void for_each_isa(const Body& body) {
       std::printf("skipped %s: this machine lacks it\n", tables[i].table->isa);
     }
   }
+}
+
+// body(kernels) for every instruction set of this build that this machine runs; for CUDA's, which
+// move vectors where they can, once more with aligned memory.
+template <class Body>
+void for_each_isa(const Body& body) {
+#ifdef PT_TEST_CUDA
+  for (const bool on : {false, true}) {
+    aligned() = on;
+    for_each_table(body);
+  }
+#else
+  for_each_table(body);
+#endif
 }
 
 }  // namespace pt::test

@@ -40,7 +40,7 @@ class Call : public AttentionCall {
   // Of a sum whose terms are weights or derivatives of scores, rounded where they meet in pairs.
   double allowed(double magnitude, double value) const {
     return tolerance(type(), type(), length(), magnitude, value) +
-           (pairs ? rounded_terms(magnitude) : 0.0);
+           (pairs ? rounded_terms(type(), magnitude) : 0.0);
   }
 };
 

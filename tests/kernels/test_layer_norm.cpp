@@ -33,7 +33,8 @@ struct Rows {
   int64_t stride;
 
   Rows(Type type, int64_t rows, int64_t columns)
-      : values(type, rows == 0 ? 0 : (rows - 1) * (columns + 3) + columns), stride(columns + 3) {}
+      : values(type, rows == 0 ? 0 : (rows - 1) * (columns + gap(3)) + columns),
+        stride(columns + gap(3)) {}
   double at(int64_t i, int64_t j) const { return values[i * stride + j]; }
 };
 
@@ -232,10 +233,16 @@ std::vector<Case> cases(Type type) {
     c.dropout = 0.25;
     all.push_back(c);
   }
+  for (const int64_t columns : {520, 1032, 2056, 4104}) {  // held by more and more threads
+    Case c{columns > 2000 ? 1 : 35, columns, type, type, true};
+    c.second_gradient = true;
+    c.dropout = 0.25;
+    all.push_back(c);
+  }
   for (const int64_t rows : {0, 1, 14, 63, 64, 65, 130}) {
     all.push_back({rows, 21, type, type, rows % 2 == 0});
   }
-  if (type == Type::bfloat16) {
+  if (is_half(type)) {
     Case c{9, 37, type, Type::float32, true};
     c.dropout = 0.5;
     all.push_back(c);

@@ -162,7 +162,7 @@ class Call {
   // A sum with the logits' gradient, which is rounded where it is multiplied in pairs.
   double allowed(Type stored, double terms, const Sum& sum) const {
     return tolerance(c_.x, stored, terms, sum.magnitude, sum.value) +
-           (pairs_ ? rounded_terms(sum.magnitude) : 0.0);
+           (pairs_ ? rounded_terms(c_.x, sum.magnitude) : 0.0);
   }
 
   void check_grad_weight(Report& report, const std::vector<Row>& rows) const {

@@ -12,13 +12,25 @@
 
 namespace pt::test {
 
+#ifdef PT_TEST_CUDA
+constexpr Type kTypes[] = {Type::float32, Type::bfloat16, Type::float64, Type::float16};
+#else
 constexpr Type kTypes[] = {Type::float32, Type::bfloat16, Type::float64};
+#endif
 
-inline int64_t bytes_of(Type type) {
-  return type == Type::float64 ? 8 : type == Type::float32 ? 4 : 2;
-}
+inline bool is_half(Type type) { return type == Type::bfloat16 || type == Type::float16; }
+inline int64_t bytes_of(Type type) { return type == Type::float64 ? 8 : is_half(type) ? 2 : 4; }
 inline const char* name_of(Type type) {
-  return type == Type::float64 ? "float64" : type == Type::float32 ? "float32" : "bfloat16";
+  switch (type) {
+    case Type::float64:
+      return "float64";
+    case Type::bfloat16:
+      return "bfloat16";
+    case Type::float16:
+      return "float16";
+    default:
+      return "float32";
+  }
 }
 inline const char* name_of(Activation activation) {
   switch (activation) {
@@ -38,7 +50,16 @@ inline Type arithmetic_of(Type type) {
 }
 // Distance from 1 to the next number.
 inline double epsilon_of(Type type) {
-  return std::ldexp(1.0, type == Type::float64 ? -52 : type == Type::float32 ? -23 : -7);
+  switch (type) {
+    case Type::float64:
+      return 0x1p-52;
+    case Type::bfloat16:
+      return 0x1p-7;
+    case Type::float16:
+      return 0x1p-10;
+    default:
+      return 0x1p-23;
+  }
 }
 
 inline float widened(bfloat16 x) {
@@ -61,36 +82,57 @@ inline bfloat16 narrowed(float x) {
 inline double rounded(double x, Type type) {
   if (type == Type::float64) return x;
   if (type == Type::float32) return double(float(x));
+#ifdef PT_TEST_CUDA
+  if (type == Type::float16) return double(_Float16(float(x)));
+#endif
   return double(widened(narrowed(float(x))));
 }
 
+// Kernels that move vectors have other ways for what does not begin at multiples of their size.
+// Where this is not set, everything begins one element late and rows lie awkwardly far apart.
+inline bool& aligned() {
+  static bool on = false;
+  return on;
+}
+// The elements between rows, of about so many.
+inline int64_t gap(int64_t elements) { return aligned() ? (elements + 7) / 8 * 8 : elements; }
+
 // Elements that end exactly where their heap allocation ends, so that AddressSanitizer sees the
-// first one read or written beyond, and begin one element after its start: misaligned.
+// first one read or written beyond.
 class Values {
  public:
   Values(Type type, int64_t size)
-      : type_(type), size_(size), memory_(new unsigned char[size_t((size + 1) * bytes_of(type))]) {
+      : type_(type), size_(size), first_(aligned() ? 0 : bytes_of(type)),
+        memory_(new unsigned char[size_t(first_ + size * bytes_of(type))]) {
     fill(std::nan(""));
   }
 
   Type type() const { return type_; }
   int64_t size() const { return size_; }
-  void* data() { return memory_.get() + bytes_of(type_); }
-  const void* data() const { return memory_.get() + bytes_of(type_); }
+  void* data() { return memory_.get() + first_; }
+  const void* data() const { return memory_.get() + first_; }
 
   double operator[](int64_t i) const {
-    const unsigned char* at = memory_.get() + (i + 1) * bytes_of(type_);
+    const unsigned char* at = memory_.get() + first_ + i * bytes_of(type_);
     if (type_ == Type::float64) return read<double>(at);
     if (type_ == Type::float32) return double(read<float>(at));
+#ifdef PT_TEST_CUDA
+    if (type_ == Type::float16) return double(read<_Float16>(at));
+#endif
     return double(widened(read<bfloat16>(at)));
   }
   // Rounds to the type.
   void set(int64_t i, double x) {
-    unsigned char* at = memory_.get() + (i + 1) * bytes_of(type_);
+    unsigned char* at = memory_.get() + first_ + i * bytes_of(type_);
     if (type_ == Type::float64) {
       std::memcpy(at, &x, 8);
     } else if (const float y = float(x); type_ == Type::float32) {
       std::memcpy(at, &y, 4);
+#ifdef PT_TEST_CUDA
+    } else if (type_ == Type::float16) {
+      const auto z = _Float16(y);
+      std::memcpy(at, &z, 2);
+#endif
     } else {
       const bfloat16 z = narrowed(y);
       std::memcpy(at, &z, 2);
@@ -113,7 +155,7 @@ class Values {
   }
 
   Type type_;
-  int64_t size_;
+  int64_t size_, first_;
   std::unique_ptr<unsigned char[]> memory_;
 };
 
@@ -161,13 +203,14 @@ struct Sum {
 inline double tolerance(Type type, Type stored, double length, double magnitude, double result) {
   const double steps = 8.0 + 2.0 * std::sqrt(length);
   double allowed = epsilon_of(arithmetic_of(type)) * steps * magnitude;
-  if (stored == Type::bfloat16) allowed += 0.51 * epsilon_of(stored) * std::fabs(result);
+  if (is_half(stored)) allowed += 0.51 * epsilon_of(stored) * std::fabs(result);
+  if (stored == Type::float16) allowed += 0x1p-25;  // half of its smallest number
   return allowed;
 }
 
-// What it adds to the error of a sum that each term is rounded to bfloat16 once.
-inline double rounded_terms(double magnitude) {
-  return 0.51 * epsilon_of(Type::bfloat16) * magnitude;
+// What it adds to the error of a sum that each term is rounded once to a type of 16 bits.
+inline double rounded_terms(Type type, double magnitude) {
+  return 0.51 * epsilon_of(type) * magnitude;
 }
 
 inline Matrix matrix(const Values& values, int64_t row_stride, int64_t col_stride) {

@@ -1,0 +1,47 @@
+// Every CUDA kernel's launcher. The contracts are those of the CPU, with pointers to memory of the
+// device. Where a contract's sequences are packed, its lengths are those of the longest.
+//
+// No CUDA header is needed here: the tensor layer is compiled without any.
+#pragma once
+
+#include "../layer_norm.h"
+#include "../types.h"
+
+struct CUstream_st;
+
+// name, argument struct: the one list of launchers.
+#define PT_FOR_EACH_CUDA_KERNEL(X)            \
+  X(layer_norm_forward, LayerNormForwardArgs) \
+  X(layer_norm_backward, LayerNormBackwardArgs)
+
+namespace pt::cuda {
+
+using Stream = CUstream_st*;
+
+// Where a launcher puts its work, and the memory that this work needs for itself.
+class Queue {
+ public:
+  explicit Queue(Stream stream) : stream_(stream) {}
+  virtual ~Queue() = default;
+  Stream stream() const { return stream_; }
+  // Device memory, at a multiple of 256 bytes, uninitialised, until the work queued after it is
+  // done. Throws what its owner throws when there is none left.
+  virtual void* take(size_t bytes) = 0;
+
+ private:
+  Stream stream_;
+};
+
+// Of the first launch that went wrong: its kernel and CUDA's own code (cudaError_t). Launchers
+// neither wait for the device nor print.
+struct Status {
+  const char* kernel = nullptr;
+  int code = 0;
+  bool failed() const { return code != 0; }
+};
+
+#define PT_DECLARE(name, Args) Status name(const Args& args, Queue& queue);
+PT_FOR_EACH_CUDA_KERNEL(PT_DECLARE)
+#undef PT_DECLARE
+
+}  // namespace pt::cuda
