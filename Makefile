@@ -65,6 +65,21 @@ sanitize: $(VENV)/.requirements ## run the kernels' tests under the address and 
 	cmake --build build/sanitize
 	ctest --test-dir build/sanitize --output-on-failure
 
+.PHONY: test-cuda
+test-cuda: $(VENV)/.requirements ## run the CUDA kernels' tests on the CPU: no GPU is needed
+	cmake -S . -B build/cuda -G Ninja -DPT_KERNELS_ONLY=ON
+	cmake --build build/cuda --target cuda_tests
+	ctest --test-dir build/cuda --output-on-failure -L cuda
+	cmake -S . -B build/cuda-thread -G Ninja -DPT_KERNELS_ONLY=ON -DCMAKE_BUILD_TYPE=Debug \
+	    -DPT_SANITIZE=thread
+	cmake --build build/cuda-thread --target cuda_tests
+	TSAN_OPTIONS=halt_on_error=1 ctest --test-dir build/cuda-thread --output-on-failure -L cuda
+
+.PHONY: plant-bugs
+plant-bugs: test-cuda sanitize ## change the CUDA kernels' text so that their tests have to fail
+	$(BIN)/python tests/cuda_on_host/planted_bugs.py --plain build/cuda --address build/sanitize \
+	    --thread build/cuda-thread
+
 .PHONY: test-aarch64
 test-aarch64: $(VENV)/.requirements ## cross-compile the kernels' tests and run them under qemu
 	scripts/test-aarch64.sh

@@ -32,4 +32,6 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
 endif()
 
 # Of csrc/kernels/cuda, without their suffix.
-set(PT_CUDA_KERNELS layer_norm_backward layer_norm_forward)
+set(PT_CUDA_KERNELS
+  attention_backward attention_backward_keys attention_backward_plain attention_backward_queries
+  attention_forward attention_forward_plain layer_norm_backward layer_norm_forward)

@@ -34,7 +34,7 @@ struct AttentionShape {
   int64_t batch, heads, head_dim;
   const int32_t* cu_seqlens_q;  // [batch + 1], or null: dense
   const int32_t* cu_seqlens_k;
-  int64_t length_q, length_k;  // of every sequence when dense
+  int64_t length_q, length_k;  // of every sequence when dense, of the longest when packed
   int64_t rows_q;              // total rows of q
   double scale;
   Visibility visibility;

@@ -2,6 +2,7 @@
 // its grid, barriers, shuffles and votes. Kernels include it by way of csrc/kernels/cuda/device.h.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -12,6 +13,7 @@
 #define __device__
 #define __host__
 #define __forceinline__ inline
+#define __grid_constant__
 #define __launch_bounds__(...)
 
 #define threadIdx (::pt::on_host::self().index)
@@ -52,5 +54,7 @@ inline int __any_sync(uint32_t mask, int predicate, PT_SITE_PARAMETERS) {
   return pt::on_host::ballot(mask, predicate != 0, PT_SITE("__any_sync")) != 0 ? 1 : 0;
 }
 
+using std::max;
+using std::min;
 inline float rsqrtf(float x) { return 1.0f / std::sqrt(x); }
 inline double rsqrt(double x) { return 1.0 / std::sqrt(x); }

@@ -65,7 +65,7 @@ class Block {
   void run(const BlockPlace& place, uint64_t seed);
 
   void suspend(Thread& thread, const Site& site);
-  void make_ready(std::vector<Thread*>& threads);
+  void make_ready(Thread** woken, size_t count);  // shuffles them in place
   void exit(Thread& thread);
   [[noreturn]] void abandon(const std::string& error);
 
@@ -89,7 +89,7 @@ class Block {
   std::vector<Thread*> ready_;  // the last of them goes next
   unsigned char* stacks_ = nullptr;
   size_t stacks_bytes_ = 0, shared_bytes_ = 0;
-  bool shared_mapped_ = false;
+  size_t shared_mapped_ = 0;  // bytes, where it is no heap allocation
   uint64_t random_ = 1;
   unsigned runs_ = 0;
   int live_ = 0;

@@ -18,7 +18,7 @@
 namespace pt::on_host {
 namespace {
 
-constexpr size_t kGuard = 4096;
+constexpr size_t kPage = 4096, kGuard = kPage;
 constexpr size_t kOrders = size_t(1) << 24;  // bytes of addresses for orderings, each launch
 // What every supported device gives a block (CUDA C++ Programming Guide, compute capabilities:
 // 99 KiB for 8.6, 8.9 and 12.0).
@@ -35,6 +35,9 @@ std::atomic<uint64_t> counts[5];
 unsigned char* orders = nullptr;
 std::atomic<size_t> next_order{0};
 
+size_t pages(size_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
+
+// Whole pages: of others ThreadSanitizer would remember what was there before.
 unsigned char* mapped(size_t bytes) {
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -139,9 +142,9 @@ void Block::prepare(dim3 dim, size_t shared_bytes) {
 void Block::renew_shared() {
   free_shared();
   if (shared_bytes_ == 0) return;
-  shared_mapped_ = watches_races();
-  if (shared_mapped_) {
-    shared = mapped(shared_bytes_);
+  if (watches_races()) {
+    shared_mapped_ = pages(shared_bytes_);
+    shared = mapped(shared_mapped_);
   } else {
     void* memory = nullptr;
     if (posix_memalign(&memory, 1024, shared_bytes_) != 0) throw std::bad_alloc();
@@ -151,8 +154,8 @@ void Block::renew_shared() {
 
 void Block::free_shared() {
   if (shared == nullptr) return;
-  if (shared_mapped_) {
-    munmap(shared, shared_bytes_);
+  if (shared_mapped_ > 0) {
+    munmap(shared, shared_mapped_);
   } else {
     std::free(shared);
   }
@@ -188,7 +191,7 @@ void Block::run(const BlockPlace& place, uint64_t seed) {
     thread.fiber->start(enter_thread, (i * 7 % 16) * 256);
     all.push_back(&thread);
   }
-  make_ready(all);
+  make_ready(all.data(), all.size());
   running = next();
   scheduler_.adopt();
   // What this thread knows: what was written before the launch, its shared memory, no other block.
@@ -201,13 +204,13 @@ void Block::run(const BlockPlace& place, uint64_t seed) {
 }
 
 // In thread order; goes last to first from the back of the stack.
-void Block::make_ready(std::vector<Thread*>& woken) {
+void Block::make_ready(Thread** woken, size_t count) {
   const Schedule schedule = options().schedule;
   if (schedule == Schedule::random) {
-    for (size_t i = woken.size(); i > 1; i--) std::swap(woken[i - 1], woken[random() % i]);
+    for (size_t i = count; i > 1; i--) std::swap(woken[i - 1], woken[random() % i]);
   }
-  if (schedule == Schedule::forward) std::reverse(woken.begin(), woken.end());
-  ready_.insert(ready_.end(), woken.begin(), woken.end());
+  if (schedule == Schedule::forward) std::reverse(woken, woken + count);
+  ready_.insert(ready_.end(), woken, woken + count);
 }
 
 Thread* Block::next() {
@@ -311,12 +314,13 @@ void warp_collective(uint32_t mask, Leader leader, void* argument, const Site& s
   }
   leader(group->arguments, mask);
   group->arrived = 0;
-  std::vector<Thread*> woken;
+  Thread* woken[32];
+  size_t number = 0;
   for (unsigned lane = 0; lane < 32; lane++) {
     const unsigned first = thread.linear - thread.lane;
-    if ((mask >> lane & 1) != 0) woken.push_back(block.threads[first + lane].get());
+    if ((mask >> lane & 1) != 0) woken[number++] = block.threads[first + lane].get();
   }
-  block.make_ready(woken);
+  block.make_ready(woken, number);
   block.suspend(thread, {});
 }
 
@@ -354,7 +358,7 @@ bool block_any(bool predicate, const Site& site) {
     std::swap(woken, barrier.waiting);
     std::sort(woken.begin(), woken.end(),
               [](const Thread* a, const Thread* b) { return a->linear < b->linear; });
-    block.make_ready(woken);
+    block.make_ready(woken.data(), woken.size());
   }
   block.suspend(thread, site);
   order_acquire(order);
@@ -425,9 +429,11 @@ struct Launch {
       }
       pool.give(std::move(block));
     } catch (const std::exception& e) {
-      // Its fibers ended in the middle of something: the block is not used again.
+      // Its fibers stand in the middle of something: the block is not used again, nor destroyed.
+      static auto* abandoned = new std::vector<std::unique_ptr<Block>>;
       next = total;
       const std::lock_guard lock(mutex);
+      abandoned->push_back(std::move(block));
       if (error.empty()) error = std::string(name) + ": " + e.what();
     }
   }

@@ -64,9 +64,10 @@ class Operand {
  public:
   Operand(Type type, const AttentionCase& c, const std::vector<int64_t>& lengths)
       : lengths_(lengths), starts_(starts_of(lengths)), heads_(c.heads), head_dim_(c.head_dim),
-        dense_(c.dense), row_(c.by_heads ? c.head_dim + 1 : c.heads * (c.head_dim + 1) + 2),
-        head_(c.by_heads ? (starts_.back() + 1) * row_ : c.head_dim + 1),
-        batch_(longest(lengths) * row_ + 3), values_(type, extent()) {
+        dense_(c.dense),
+        row_(c.by_heads ? c.head_dim + gap(1) : c.heads * (c.head_dim + gap(1)) + gap(2)),
+        head_(c.by_heads ? (starts_.back() + 1) * row_ : c.head_dim + gap(1)),
+        batch_(longest(lengths) * row_ + gap(3)), values_(type, extent()) {
     values_.fill(7.0);
   }
 
@@ -208,8 +209,8 @@ class AttentionCall {
     s.head_dim = case_.head_dim;
     s.cu_seqlens_q = q.starts();
     s.cu_seqlens_k = k.starts();
-    s.length_q = case_.dense ? case_.queries[0] : 0;
-    s.length_k = case_.dense ? case_.keys[0] : 0;
+    s.length_q = longest(case_.queries);
+    s.length_k = longest(case_.keys);
     s.rows_q = q.rows();
     s.scale = scale();
     s.visibility.causal = case_.causal;

@@ -1,4 +1,8 @@
 // Attention and its gradients against their definition, pair by pair in float64.
+#ifdef PT_TEST_CUDA
+#include <cuda_on_host/threads.h>
+#endif
+
 #include "attention_cases.h"
 
 namespace pt::test {
@@ -14,7 +18,7 @@ class Call : public AttentionCall {
   }
 
   void run(const Kernels& kernels) {
-    pairs = type() == Type::bfloat16 && multiplies_pairs(kernels);
+    pairs = is_half(type()) && multiplies_pairs(kernels);
     kernels.attention_forward(
         {shape(), q.view(), k.view(), v.view(), out.view(), statistics.data()});
   }
@@ -209,6 +213,34 @@ void determinism(Report& report, const Kernels& kernels, Type type, bool causal)
   agree("grad_v alone", alone.grad_v, one.grad_v);
 }
 
+#ifdef PT_TEST_CUDA
+// What tiles cost, without a GPU: shared memory is read without bank conflicts, and each operand is
+// copied as often as its tiles are walked over, no more.
+void tiles_cost_what_they_should(Report& report, const Kernels& kernels, Type type) {
+  constexpr int64_t kQueries = 128, kKeys = 192, kRow = 64 * 2, kTile = 64;  // rows; bytes of one
+  AttentionCase c;
+  c.queries = {kQueries};
+  c.keys = {kKeys};
+  c.head_dim = 64;
+  report.begin(std::string(kernels.isa) + " " + name_of(type) + " cost, " + c.name());
+  Call call(c, type);
+  const auto copied = [&](int64_t rows) {
+    const on_host::Counters counted = on_host::counters();
+    report.compare("bank conflicts", 0, double(counted.matrix_conflicts), 0, 0);
+    report.compare("bytes", 0, double(counted.bytes_copied), double(c.heads * rows * kRow), 0);
+    report.require(counted.products > 0, "no matrix products");
+    on_host::reset_counters();
+  };
+  on_host::reset_counters();
+  call.run(kernels);
+  // One block owns the queries and walks over keys and values.
+  copied(kQueries + 2 * kKeys);
+  call.run_backward(kernels);
+  // Blocks of keys walk over queries and gradients, blocks of queries over keys and values.
+  copied(2 * kKeys + kKeys / kTile * 2 * kQueries + 2 * kQueries + kQueries / kTile * 2 * kKeys);
+}
+#endif
+
 }  // namespace
 }  // namespace pt::test
 
@@ -228,6 +260,11 @@ int main() {
       for (const bool causal : {false, true}) determinism(report, kernels, type, causal);
     }
     overflow_stays_where_it_is_seen(report, kernels);
+#ifdef PT_TEST_CUDA
+    for (const pt::Type type : {pt::Type::bfloat16, pt::Type::float16}) {
+      if (aligned()) tiles_cost_what_they_should(report, kernels, type);
+    }
+#endif
   });
   return report.finish();
 }

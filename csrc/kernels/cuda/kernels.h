@@ -4,14 +4,17 @@
 // No CUDA header is needed here: the tensor layer is compiled without any.
 #pragma once
 
+#include "../attention.h"
 #include "../layer_norm.h"
 #include "../types.h"
 
 struct CUstream_st;
 
 // name, argument struct: the one list of launchers.
-#define PT_FOR_EACH_CUDA_KERNEL(X)            \
-  X(layer_norm_forward, LayerNormForwardArgs) \
+#define PT_FOR_EACH_CUDA_KERNEL(X)             \
+  X(attention_forward, AttentionForwardArgs)   \
+  X(attention_backward, AttentionBackwardArgs) \
+  X(layer_norm_forward, LayerNormForwardArgs)  \
   X(layer_norm_backward, LayerNormBackwardArgs)
 
 namespace pt::cuda {

@@ -13,11 +13,14 @@ __device__ __forceinline__ T lanes_sum(T x) {
   for (int step = kLanes / 2; step > 0; step /= 2) x += __shfl_xor_sync(kAllLanes, x, step);
   return x;
 }
-template <int kLanes = kWarp>
-__device__ __forceinline__ float lanes_max(float x) {
+// Of two numbers the greater one, or the one that is not NaN.
+__device__ __forceinline__ float greater(float a, float b) { return fmaxf(a, b); }
+__device__ __forceinline__ double greater(double a, double b) { return fmax(a, b); }
+template <int kLanes = kWarp, class T>
+__device__ __forceinline__ T lanes_max(T x) {
 #pragma unroll
   for (int step = kLanes / 2; step > 0; step /= 2) {
-    x = fmaxf(x, __shfl_xor_sync(kAllLanes, x, step));
+    x = greater(x, __shfl_xor_sync(kAllLanes, x, step));
   }
   return x;
 }
