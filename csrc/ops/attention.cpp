@@ -97,8 +97,8 @@ class Call {
     shape.cu_seqlens_q = starts_q_.const_data_ptr<int32_t>();
     shape.cu_seqlens_k = starts_k_.const_data_ptr<int32_t>();
     shape.rows_q = q.size(0);
-    max_q = longest(op, "max_seqlen_q", options.max_seqlen_q, starts_q_);
-    max_k = longest(op, "max_seqlen_k", options.max_seqlen_k, starts_k_);
+    shape.length_q = max_q = longest(op, "max_seqlen_q", options.max_seqlen_q, starts_q_);
+    shape.length_k = max_k = longest(op, "max_seqlen_k", options.max_seqlen_k, starts_k_);
   }
 
   static int64_t longest(const char* op, const char* name, int64_t given, const Tensor& starts) {
