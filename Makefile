@@ -76,7 +76,10 @@ test-cuda: $(VENV)/.requirements ## run the CUDA kernels' tests on the CPU: no G
 	TSAN_OPTIONS=halt_on_error=1 ctest --test-dir build/cuda-thread --output-on-failure -L cuda
 
 .PHONY: plant-bugs
-plant-bugs: test-cuda sanitize ## change the CUDA kernels' text so that their tests have to fail
+plant-bugs: test-cuda ## change the CUDA kernels' text so that their tests have to fail
+	cmake -S . -B build/sanitize -G Ninja -DPT_KERNELS_ONLY=ON -DCMAKE_BUILD_TYPE=Debug \
+	    -DPT_SANITIZE=address,undefined
+	cmake --build build/sanitize --target cuda_tests
 	$(BIN)/python tests/cuda_on_host/planted_bugs.py --plain build/cuda --address build/sanitize \
 	    --thread build/cuda-thread
 

@@ -20,6 +20,18 @@ enum class Type : uint8_t { float32, bfloat16, float64, float16 };
 
 enum class Activation : uint8_t { none, relu, gelu, silu };
 
+// The type in which rows of storage type S are computed: float, or double for double.
+template <class S>
+struct ComputeOf {
+  using type = float;
+};
+template <>
+struct ComputeOf<double> {
+  using type = double;
+};
+template <class S>
+using Compute = typename ComputeOf<S>::type;
+
 // A read-only matrix of any element type; strides in elements.
 struct Matrix {
   const void* data;

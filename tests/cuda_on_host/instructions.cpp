@@ -71,7 +71,6 @@ int conflicts(void* const* arguments, int first) {
 template <bool kTranspose>
 void lead_matrices(void* const* arguments, uint32_t) {
   for (int m = 0; m < 4; m++) {
-    count(Count::matrices);
     count(Count::matrix_conflicts, uint64_t(conflicts(arguments, 8 * m)));
     uint16_t matrix[8][8];
     for (int i = 0; i < 8; i++) {

@@ -50,9 +50,6 @@ T __shfl_xor_sync(uint32_t mask, T value, int lanes, PT_SITE_PARAMETERS) {
 inline uint32_t __ballot_sync(uint32_t mask, int predicate, PT_SITE_PARAMETERS) {
   return pt::on_host::ballot(mask, predicate != 0, PT_SITE("__ballot_sync"));
 }
-inline int __any_sync(uint32_t mask, int predicate, PT_SITE_PARAMETERS) {
-  return pt::on_host::ballot(mask, predicate != 0, PT_SITE("__any_sync")) != 0 ? 1 : 0;
-}
 
 using std::max;
 using std::min;

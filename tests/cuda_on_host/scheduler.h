@@ -104,7 +104,7 @@ bool same(const Site& a, const Site& b);
 // The lanes in `mask` meet here. Different instructions of the same lanes are an error.
 void warp_collective(uint32_t mask, Leader leader, void* argument, const Site& site);
 
-enum class Count { products, matrices, matrix_conflicts, bytes_copied, barriers };
+enum class Count { products, matrix_conflicts, bytes_copied };
 void count(Count what, uint64_t n = 1);
 
 // An address of its own for one ordering of memory, never used before in this launch.

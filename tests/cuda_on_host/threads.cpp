@@ -29,7 +29,7 @@ thread_local Thread* running = nullptr;
 thread_local Block* running_block = nullptr;
 thread_local BlockPlace block_place;
 
-std::atomic<uint64_t> counts[5];
+std::atomic<uint64_t> counts[3];
 
 // Orderings of a launch, the first of its end; renewed for each, since an address remembers.
 unsigned char* orders = nullptr;
@@ -77,7 +77,7 @@ Options& options() {
   return options;
 }
 
-Counters counters() { return {counts[0], counts[1], counts[2], counts[3], counts[4]}; }
+Counters counters() { return {counts[0], counts[1], counts[2]}; }
 void reset_counters() {
   for (auto& count : counts) count = 0;
 }
@@ -352,7 +352,6 @@ bool block_any(bool predicate, const Site& site) {
   barrier.any |= predicate;
   barrier.waiting.push_back(&thread);
   if (barrier.waiting.size() == block.threads.size()) {
-    count(Count::barriers);
     barrier.result = barrier.any;
     std::vector<Thread*> woken;
     std::swap(woken, barrier.waiting);

@@ -36,7 +36,7 @@ Options& options();
 // What kernels did, in the whole process, since the last reset. `matrix_conflicts` are the passes
 // over shared memory that a load of 8x8 matrices takes beyond one for each of them.
 struct Counters {
-  uint64_t products, matrices, matrix_conflicts, bytes_copied, barriers;
+  uint64_t products, matrix_conflicts, bytes_copied;
 };
 Counters counters();
 void reset_counters();

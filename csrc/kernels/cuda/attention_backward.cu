@@ -25,35 +25,25 @@ template <class S>
 Status backward(const AttentionBackwardArgs& args, Queue& queue) {
   const AttentionShape& shape = args.shape;
   BackwardExtras extras{};
-  extras.aligned = true;
-  for (const HeadRows& rows :
-       {args.q, args.k, args.v, args.out, args.grad_out, args.grad_q, args.grad_k, args.grad_v}) {
-    extras.aligned = extras.aligned && heads_are_aligned<S>(rows, shape.head_dim);
-  }
-  extras.plain = extras.aligned && shape.visibility.kind == MaskKind::none &&
-                 shape.dropout.threshold == 0 && shape.scale > 1e-20;
-  const Status status = attention_deltas<S>(args, extras.aligned, queue, extras.delta);
+  extras.aligned = heads_are_aligned<S>(shape.head_dim, args.q, args.k, args.v, args.out,
+                                        args.grad_out, args.grad_q, args.grad_k, args.grad_v);
+  extras.plain = is_plain(shape, extras.aligned);
+  Status status = attention_deltas<S>(args, extras.aligned, queue, extras.delta);
   if (status.failed()) return status;
   const bool one_tile = shape.length_k > 0 && shape.length_k <= keys_of_tile(shape.head_dim);
-  if (shape.length_k > 0) {
-    const Status status = attention_key_gradients(args, extras, one_tile, queue);
-    if (status.failed()) return status;
-  }
-  return one_tile || shape.rows_q == 0 ? Status{} : attention_query_gradients(args, extras, queue);
+  if (shape.length_k > 0) status = attention_key_gradients(args, extras, one_tile, queue);
+  if (status.failed() || one_tile || shape.rows_q == 0) return status;
+  return attention_query_gradients(args, extras, queue);
 }
 
 }  // namespace
 
 Status attention_backward(const AttentionBackwardArgs& args, Queue& queue) {
-  if (args.shape.batch * args.shape.heads == 0) return {};
-  switch (args.shape.type) {
-    case Type::bfloat16:
-      return backward<bfloat16>(args, queue);
-    case Type::float16:
-      return backward<float16>(args, queue);
-    default:
-      return attention_backward_plain(args, queue);
-  }
+  const AttentionShape& shape = args.shape;
+  if (shape.batch * shape.heads == 0) return {};
+  if (!is_half(shape.type)) return attention_backward_plain(args, queue);
+  return with_half(shape.type,
+                   [&](auto stored) { return backward<decltype(stored)>(args, queue); });
 }
 
 }  // namespace pt::cuda

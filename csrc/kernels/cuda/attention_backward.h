@@ -1,6 +1,7 @@
 // What the kernels of attention's backward on tensor cores share.
 #pragma once
 
+#include "attention_launch.h"
 #include "attention_tiles.h"
 
 namespace pt::cuda {
@@ -12,14 +13,8 @@ struct BackwardExtras {
   bool plain;          // aligned, no mask, no dropout
 };
 
-// Flags of blocks whose results have to be computed again, with care; null where nothing is hidden.
-inline uint8_t* flags_of(const AttentionShape& shape, unsigned blocks, Queue& queue) {
-  return may_hide(shape.visibility) ? static_cast<uint8_t*>(queue.take(blocks)) : nullptr;
-}
-
 // grad_k and grad_v, and grad_q too `with_queries`, which asks that one tile holds all keys of
 // every sequence.
-constexpr int keys_of_tile(int64_t head_dim) { return head_dim > 128 ? 32 : 64; }
 Status attention_key_gradients(const AttentionBackwardArgs& args, const BackwardExtras& extras,
                                bool with_queries, Queue& queue);
 Status attention_query_gradients(const AttentionBackwardArgs& args, const BackwardExtras& extras,
@@ -57,21 +52,8 @@ __device__ __forceinline__ uint32_t weigh(const AttentionShape& shape, const Hea
                                           const Score<float>& score, int first_query, int first_key,
                                           const Statistics& statistics, float (&scores)[kCount][4],
                                           float (&slopes)[kCount][4]) {
-  constexpr int kColumns = 8 * kCount;
-  const int queries = kKeysAreRows ? kColumns : 16, keys = kKeysAreRows ? 16 : kColumns;
-  if (!kPlain && score.factor != 1.0f) {
-#pragma unroll
-    for (int n = 0; n < kCount; n++) {
-#pragma unroll
-      for (int i = 0; i < 4; i++) scores[n][i] *= score.factor;
-    }
-  }
-  const bool has_mask = !kPlain && shape.visibility.kind != MaskKind::none;
-  if (has_mask || !visible_range.all_seen(first_query, first_query + queries - 1, first_key,
-                                          first_key + keys - 1)) {
-    hide<!kPlain, kKeysAreRows>(shape.visibility, head, visible_range, score, first_query,
-                                first_key, scores);
-  }
+  become_scores<kPlain, kKeysAreRows>(shape.visibility, head, visible_range, score, first_query,
+                                      first_key, scores);
   const uint32_t visible = visible_bits(scores);
 #pragma unroll
   for (int n = 0; n < kCount; n++) {
@@ -96,68 +78,6 @@ __device__ __forceinline__ uint32_t weigh(const AttentionShape& shape, const Hea
     }
   }
   return visible;
-}
-
-// out[16, 8 kCount] += rows [row, row + 16) of one tile times rows [other, other + 8 kCount) of
-// another one, over all their columns.
-template <int kCount, class Tile, class OtherTile, class S>
-__device__ __forceinline__ void multiply_tiles(Tile& tile, int row, OtherTile& others, int other, S,
-                                               float (&out)[kCount][4]) {
-  static_assert(Tile::kCols == OtherTile::kCols);
-  [[maybe_unused]] constexpr int kUnroll =
-      Tile::kCols > 128 ? 4 : Tile::kCols / 16;  // wide heads lack registers
-#pragma unroll kUnroll
-  for (int d = 0; d < Tile::kCols; d += 16) {
-    uint32_t a[4];
-    load_a(a, tile, row, d);
-#pragma unroll
-    for (int n = 0; n < kCount; n += 2) {
-      uint32_t b[4];
-      load_b(b, others, other + 8 * n, d);
-      mma_m16n8k16<S>(out[n], a, b[0], b[1]);
-      mma_m16n8k16<S>(out[n + 1], a, b[2], b[3]);
-    }
-  }
-}
-
-// out[16, 8 kWidth] += factors[16, 8 kDepth] times rows [row, row + 8 kDepth) of a tile, columns
-// from `col` on.
-template <int kDepth, int kWidth, class Tile, class S>
-__device__ __forceinline__ void multiply_rows(const float (&factors)[kDepth][4], Tile& tile,
-                                              int row, int col, S, float (&out)[kWidth][4]) {
-#pragma unroll
-  for (int k = 0; k < kDepth; k += 2) {
-    uint32_t a[4];
-    pack_a<S>(a, factors[k], factors[k + 1]);
-#pragma unroll
-    for (int n = 0; n < kWidth; n += 2) {
-      uint32_t b[4];
-      load_b_transposed(b, tile, row + 8 * k, col + 8 * n);
-      mma_m16n8k16<S>(out[n], a, b[0], b[1]);
-      mma_m16n8k16<S>(out[n + 1], a, b[2], b[3]);
-    }
-  }
-}
-
-template <int kCount>
-__device__ __forceinline__ void scale_all(float factor, float (&x)[kCount][4]) {
-#pragma unroll
-  for (int n = 0; n < kCount; n++) {
-#pragma unroll
-    for (int i = 0; i < 4; i++) x[n][i] *= factor;
-  }
-}
-
-// body(S{}, Number<kHeadDim>{}) for the storage type and the narrowest tiles that hold a head.
-template <class Body>
-Status with_head(const AttentionShape& shape, const Body& body) {
-  const auto with_type = [&](auto stored) {
-    if (shape.head_dim <= 32) return body(stored, Number<32>{});
-    if (shape.head_dim <= 64) return body(stored, Number<64>{});
-    if (shape.head_dim <= 128) return body(stored, Number<128>{});
-    return body(stored, Number<256>{});
-  };
-  return shape.type == Type::bfloat16 ? with_type(bfloat16{}) : with_type(float16{});
 }
 
 }  // namespace pt::cuda

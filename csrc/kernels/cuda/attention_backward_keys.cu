@@ -4,6 +4,8 @@
 // both gradients each, since one has no registers for all. Where the tile holds every key of the
 // sequence, what the walk finds for a tile of queries is all there is of their grad_q: slopes go
 // through shared memory, which turns them, and each warp finishes 16 queries.
+#include <type_traits>
+
 #include "attention_backward.h"
 
 namespace pt::cuda {
@@ -34,13 +36,27 @@ struct KeyConfig {
   };
 };
 
-template <class Config>
+template <class Config_>
 class KeyBlock {
  public:
+  using Config = Config_;
   using S = typename Config::S;
+  using Args = AttentionBackwardArgs;
+  using Extras = BackwardExtras;
   using Shared = typename Config::Shared;
-  static constexpr int kThreads = Config::kThreads, kQueries = Config::kQueries;
+  static constexpr int kThreads = Config::kThreads;
+  static constexpr int kKeys = Config::kKeys, kQueries = Config::kQueries;
 
+  // False where the gradients have to be computed with care; they are written all the same.
+  static __device__ __forceinline__ bool compute(const Args& args, const Extras& extras) {
+    const BlockOfHead block(args.shape, args.shape.length_k, kKeys);
+    const bool has_queries = Config::kWithQueries && block.head.queries > 0;
+    if (block.first >= block.head.keys && !has_queries) return true;
+    auto& shared = shared_layout<Shared>();
+    return KeyBlock(args, extras, shared, block.head, block.first).run();
+  }
+
+ private:
   __device__ __forceinline__ KeyBlock(const AttentionBackwardArgs& args,
                                       const BackwardExtras& extras, Shared& shared,
                                       const Head& head, int first)
@@ -50,44 +66,23 @@ class KeyBlock {
         column_(int(threadIdx.x) / kWarp % Config::kParts * Config::kColumns),
         aligned_(Config::kPlain || extras.aligned) {}
 
-  // False where the gradients have to be computed with care; they are written all the same.
   __device__ __forceinline__ bool run() {
-    begin_load<kThreads>(shared_.k, head_.k<const S>(args_.k, first_), args_.k.row_stride,
-                         head_.keys - first_, int(shape_.head_dim), aligned_);
-    begin_load<kThreads>(shared_.v, head_.k<const S>(args_.v, first_), args_.v.row_stride,
-                         head_.keys - first_, int(shape_.head_dim), aligned_);
+    begin_keys<kThreads>(shared_.k, shared_.v, args_, head_, first_, aligned_);
     const Range seeing = range();
-    const int begin = seeing.first / kQueries * kQueries;
-    if (begin < seeing.end) begin_queries(begin, 0);
-    copy_async_commit();
-    int stage = 0;
-    for (int query = begin; query < seeing.end; query += kQueries) {
-      copy_async_wait<0>();
-      __syncthreads();
-      const int next = query + kQueries;
-      if (Config::kStages > 1 && next < seeing.end) begin_queries(next, stage ^ 1);
-      copy_async_commit();
-      tile(query, stage);
-      if constexpr (Config::kStages > 1) {
-        stage ^= 1;
-      } else {
-        __syncthreads();
-        if (next < seeing.end) begin_queries(next, stage);
-        copy_async_commit();
-      }
-    }
-    copy_async_wait<0>();
-    const bool all = finite_ && all_finite(grad_k_) && all_finite(grad_v_);
+    walk_tiles<Config::kStages>(
+        seeing.first / kQueries * kQueries, seeing.end, kQueries,
+        [&](int query, int stage) { begin_queries(query, stage); },
+        [&](int query, int stage) { tile(query, stage); });
+    const bool all = finite_ && all_finite(grad_k_[0]) && all_finite(grad_v_[0]);
     const bool done = __syncthreads_or(!all) == 0;
     finish();
     return done;
   }
 
- private:
   // The queries that matter: those that see a key of the tile; for grad_q, all.
   __device__ __forceinline__ Range range() const {
     if (Config::kWithQueries) return {0, head_.queries};
-    return visible_range_.seeing(first_, min(first_ + Config::kKeys, head_.keys) - 1);
+    return visible_range_.seeing(first_, min(first_ + kKeys, head_.keys) - 1);
   }
 
   __device__ __forceinline__ void begin_queries(int query, int stage) {
@@ -116,9 +111,9 @@ class KeyBlock {
   // Queries query + at .. + kChunk, which lie at `at` in the tile.
   __device__ __forceinline__ void chunk(int query, int at, int stage) {
     auto &q = shared_.q[stage], &grad = shared_.grad[stage];
-    float weights[Config::kScores][4] = {}, slopes[Config::kScores][4] = {};
-    multiply_tiles(shared_.k, own_, q, at, S{}, weights);
-    multiply_tiles(shared_.v, own_, grad, at, S{}, slopes);
+    float weights[1][Config::kScores][4] = {}, slopes[1][Config::kScores][4] = {};
+    multiply_tiles(shared_.k, own_, q, at, weights);
+    multiply_tiles(shared_.v, own_, grad, at, slopes);
     const auto statistics = [&](int, int column) {
       return QueryStatistics(shared_.shift[stage][at + column],
                              shared_.inverse_sum[stage][at + column],
@@ -126,19 +121,19 @@ class KeyBlock {
     };
     const uint32_t visible =
         weigh<Config::kPlain, true>(shape_, head_, visible_range_, score_, query + at,
-                                    first_ + own_, statistics, weights, slopes);
+                                    first_ + own_, statistics, weights[0], slopes[0]);
     if constexpr (Config::kCareful) {
-      add_not_finite(weights, visible, grad, at, column_, grad_v_);
-      add_not_finite(slopes, visible, q, at, column_, grad_k_);
+      add_not_finite(weights[0], visible, grad, at, column_, grad_v_[0]);
+      add_not_finite(slopes[0], visible, q, at, column_, grad_k_[0]);
       __syncthreads();
       clear_not_finite<kThreads>(grad, at, Config::kChunk);
       clear_not_finite<kThreads>(q, at, Config::kChunk);
       __syncthreads();
     }
-    multiply_rows(weights, grad, at, column_, S{}, grad_v_);
-    multiply_rows(slopes, q, at, column_, S{}, grad_k_);
+    multiply_rows(weights, grad, at, column_, grad_v_);
+    multiply_rows(slopes, q, at, column_, grad_k_);
     if constexpr (Config::kWithQueries) {
-      if (column_ == 0) keep_slopes(slopes, at);
+      if (column_ == 0) keep_slopes(slopes[0], at);
     }
   }
 
@@ -165,7 +160,7 @@ class KeyBlock {
     for (int d = column_; d < column_ + Config::kColumns; d += 16) {
       float sums[2][4] = {};
 #pragma unroll
-      for (int key = 0; key < Config::kKeys; key += 16) {
+      for (int key = 0; key < kKeys; key += 16) {
         uint32_t a[4], b[4];
         load_a_transposed(a, shared_.slopes.at, key, own_);
         load_b_transposed(b, shared_.k, key, d);
@@ -201,10 +196,10 @@ class KeyBlock {
   __device__ __forceinline__ void finish() {
     const int key = first_ + own_;
     const int rows = head_.keys - key, columns = int(shape_.head_dim);
-    scale_all(float(shape_.scale), grad_k_);
-    store_rows(grad_k_, shared_.k, own_, column_, head_.k<S>(args_.grad_k, key),
+    scale_all(float(shape_.scale), grad_k_[0]);
+    store_rows(grad_k_[0], shared_.k, own_, column_, head_.k<S>(args_.grad_k, key),
                args_.grad_k.row_stride, rows, columns, aligned_);
-    store_rows(grad_v_, shared_.v, own_, column_, head_.k<S>(args_.grad_v, key),
+    store_rows(grad_v_[0], shared_.v, own_, column_, head_.k<S>(args_.grad_v, key),
                args_.grad_v.row_stride, rows, columns, aligned_);
   }
 
@@ -218,34 +213,8 @@ class KeyBlock {
   const int first_, own_, column_;  // the block's first key; the warp's in the tile; its columns
   const bool aligned_;
   bool finite_ = true;  // grad_q so far
-  float grad_k_[Config::kOut][4] = {}, grad_v_[Config::kOut][4] = {};
+  float grad_k_[1][Config::kOut][4] = {}, grad_v_[1][Config::kOut][4] = {};
 };
-
-template <class Config>
-__device__ __forceinline__ bool gradients_of_block(const AttentionBackwardArgs& args,
-                                                   const BackwardExtras& extras) {
-  const BlockOfHead block(args.shape, args.shape.length_k, Config::kKeys);
-  const bool has_queries = Config::kWithQueries && block.head.queries > 0;
-  if (block.first >= block.head.keys && !has_queries) return true;
-  auto& shared = shared_layout<typename Config::Shared>();
-  return KeyBlock<Config>(args, extras, shared, block.head, block.first).run();
-}
-
-// again[block]: whether it has to be done with care.
-template <class Config>
-__global__ void __launch_bounds__(Config::kThreads)
-    key_gradients(const __grid_constant__ AttentionBackwardArgs args,
-                  const __grid_constant__ BackwardExtras extras, uint8_t* again) {
-  const bool done = gradients_of_block<Config>(args, extras);
-  if (again != nullptr && threadIdx.x == 0) again[blockIdx.x] = done ? 0 : 1;
-}
-
-template <class Config>
-__global__ void __launch_bounds__(Config::kThreads)
-    key_gradients_carefully(const __grid_constant__ AttentionBackwardArgs args,
-                            const __grid_constant__ BackwardExtras extras, const uint8_t* again) {
-  if (again[blockIdx.x] != 0) gradients_of_block<Config>(args, extras);
-}
 
 }  // namespace
 
@@ -257,25 +226,18 @@ Status attention_key_gradients(const AttentionBackwardArgs& args, const Backward
     const unsigned blocks =
         blocks_of_heads(args.shape, args.shape.length_k, keys_of_tile(kHeadDim));
     uint8_t* again = flags_of(args.shape, blocks, queue);
-    const auto start = [&](auto config, auto* kernel) {
-      using Config = decltype(config);
-      static_assert(Config::kKeys == keys_of_tile(kHeadDim));
-      return launch("attention_backward", kernel, dim3(blocks), Config::kThreads,
-                    sizeof(typename Config::Shared), queue, args, extras, again);
-    };
-    const auto choose = [&](auto both) {
+    const auto usual = [&](auto both) {
       constexpr bool kBoth = decltype(both)::value != 0;
-      if constexpr (has_plain_kernel(kHeadDim)) {
-        using Plain = KeyConfig<S, kHeadDim, kBoth, true, false>;
-        if (extras.plain) return start(Plain{}, key_gradients<Plain>);
-      }
-      using General = KeyConfig<S, kHeadDim, kBoth, false, false>;
-      return start(General{}, key_gradients<General>);
+      using General = KeyBlock<KeyConfig<S, kHeadDim, kBoth, false, false>>;
+      using Plain = KeyBlock<KeyConfig<S, kHeadDim, kBoth, true, false>>;
+      static_assert(General::kKeys == keys_of_tile(kHeadDim));
+      return launch_usual<Plain, General>("attention_backward", extras.plain, blocks, queue, args,
+                                          extras, again);
     };
-    Status status = with_queries ? choose(Number<1>{}) : choose(Number<0>{});
+    Status status = with_queries ? usual(Number<1>{}) : usual(Number<0>{});
     if (status.failed() || again == nullptr) return status;
-    using Careful = KeyConfig<S, kHeadDim, false, false, true>;
-    status = start(Careful{}, key_gradients_carefully<Careful>);
+    using Careful = KeyBlock<KeyConfig<S, kHeadDim, false, false, true>>;
+    status = launch_careful<Careful>("attention_backward", blocks, queue, args, extras, again);
     if (status.failed() || !with_queries) return status;
     return attention_query_gradients_again(args, extras, again, queue);
   });

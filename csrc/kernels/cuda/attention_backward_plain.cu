@@ -145,10 +145,7 @@ __global__ void __launch_bounds__(kPlainThreads, 2)
 template <class T>
 Status backward(const AttentionBackwardArgs& args, Queue& queue) {
   const T* deltas = nullptr;
-  bool aligned = true;
-  for (const HeadRows& rows : {args.out, args.grad_out}) {
-    aligned = aligned && heads_are_aligned<T>(rows, args.shape.head_dim);
-  }
+  const bool aligned = heads_are_aligned<T>(args.shape.head_dim, args.out, args.grad_out);
   Status status = attention_deltas<T>(args, aligned, queue, deltas);
   if (status.failed()) return status;
   return with_columns(args.shape.head_dim, [&](auto columns) {

@@ -92,17 +92,13 @@ __device__ __forceinline__ void add_rows(const T (&factors)[kOwn], const bool (&
   __syncwarp();  // before the next factors
 }
 
-// How many times 32 columns hold a head.
-template <int kValue>
-struct Columns {
-  static constexpr int value = kValue;
-};
+// body(Number<how many times 32 columns hold a head>{}).
 template <class Body>
 Status with_columns(int64_t head_dim, const Body& body) {
-  if (head_dim <= 32) return body(Columns<1>{});
-  if (head_dim <= 64) return body(Columns<2>{});
-  if (head_dim <= 128) return body(Columns<4>{});
-  return body(Columns<8>{});
+  if (head_dim <= 32) return body(Number<1>{});
+  if (head_dim <= 64) return body(Number<2>{});
+  if (head_dim <= 128) return body(Number<4>{});
+  return body(Number<8>{});
 }
 
 // Of one pair of a query and a key.
@@ -110,14 +106,9 @@ template <class T>
 __device__ __forceinline__ T attention_multiplier(const AttentionShape& shape, const Head& head,
                                                   int query, int key) {
   if (shape.dropout.threshold == 0) return T(1);
-  const uint32_t stream = uint32_t(head.sequence * shape.heads + head.head);
-  const Words words = philox(shape.dropout.seed, uint32_t(key / 4), uint32_t(query), stream, 1);
-  uint32_t word = words.at[0];
-#pragma unroll
-  for (int i = 1; i < 4; i++) {
-    if (key % 4 == i) word = words.at[i];
-  }
-  return word >= shape.dropout.threshold ? T(shape.dropout.scale) : T(0);
+  const Words words = philox(shape.dropout.seed, uint32_t(key / 4), uint32_t(query),
+                             dropout_stream(shape, head), 1);
+  return multiplier_of<T>(shape.dropout, words.any(key % 4));
 }
 
 // The score of a pair with what the mask adds; -infinity where it is hidden or does not exist.

@@ -40,12 +40,21 @@ struct Head {
   }
 };
 
-// Whether every row of every head begins at a multiple of 16 bytes and is whole vectors.
-template <class S>
-bool heads_are_aligned(const HeadRows& rows, int64_t head_dim) {
+// The stream of one head's dropout: counter (key / 4, query, sequence * heads + head, 1).
+__device__ __forceinline__ uint32_t dropout_stream(const AttentionShape& shape, const Head& head) {
+  return uint32_t(head.sequence * shape.heads + head.head);
+}
+
+// Whether every row of every head of these operands begins at a multiple of 16 bytes and is whole
+// vectors.
+template <class S, class... Rows>
+bool heads_are_aligned(int64_t head_dim, const Rows&... operands) {
   constexpr int64_t kSize = kVector<S>;
-  return is_aligned(rows.data) && rows.batch_stride % kSize == 0 && rows.row_stride % kSize == 0 &&
-         rows.head_stride % kSize == 0 && head_dim % kSize == 0;
+  const auto aligned = [](const HeadRows& rows) {
+    return is_aligned(rows.data) && rows.batch_stride % kSize == 0 &&
+           rows.row_stride % kSize == 0 && rows.head_stride % kSize == 0;
+  };
+  return head_dim % kSize == 0 && (aligned(operands) && ...);
 }
 
 // Blocks of a grid are numbered by rows of a head (queries or keys, kRows to a block, as many as

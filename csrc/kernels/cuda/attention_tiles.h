@@ -9,21 +9,10 @@
 
 namespace pt::cuda {
 
-template <int kValue>
-struct Number {
-  static constexpr int value = kValue;
-};
-
-// Whether tiles of this width have kernels of their own for the plain case (aligned rows, no mask,
-// no dropout), which need fewer registers: the widths that models have.
-constexpr bool has_plain_kernel(int head_dim) { return head_dim == 64 || head_dim == 128; }
+// Keys of a tile: wide heads have no memory and no registers for more.
+constexpr int keys_of_tile(int64_t head_dim) { return head_dim > 128 ? 32 : 64; }
 
 __device__ __forceinline__ bool is_finite(float x) { return fabsf(x) <= 3.4028234663852886e38f; }
-
-// The stream of one head's dropout: counter (key / 4, query, sequence * heads + head, 1).
-__device__ __forceinline__ uint32_t dropout_stream(const AttentionShape& shape, const Head& head) {
-  return uint32_t(head.sequence * shape.heads + head.head);
-}
 
 // keep[i] = the multipliers of a 16x8 accumulator whose rows are queries and columns are keys.
 // Neighbouring lanes share counters: each draws for one of the two rows and they exchange words.
@@ -39,9 +28,7 @@ __device__ __forceinline__ void dropout_by_rows(const Dropout& dropout, uint32_t
   const uint32_t words[4] = {odd ? got0 : own.at[0], odd ? got1 : own.at[1], odd ? own.at[2] : got0,
                              odd ? own.at[3] : got1};
 #pragma unroll
-  for (int i = 0; i < 4; i++) {
-    keep[i] = words[i] >= dropout.threshold ? float(dropout.scale) : 0.0f;
-  }
+  for (int i = 0; i < 4; i++) keep[i] = multiplier_of<float>(dropout, words[i]);
 }
 
 // The same where rows are keys and columns are queries. The four lanes whose rows share a counter
@@ -65,18 +52,31 @@ __device__ __forceinline__ void dropout_by_columns(const Dropout& dropout, uint3
     }
   }
 #pragma unroll
-  for (int i = 0; i < 4; i++) {
-    keep[i] = words[i] >= dropout.threshold ? float(dropout.scale) : 0.0f;
+  for (int i = 0; i < 4; i++) keep[i] = multiplier_of<float>(dropout, words[i]);
+}
+
+template <int kCount>
+__device__ __forceinline__ void scale_all(float factor, float (&x)[kCount][4]) {
+#pragma unroll
+  for (int n = 0; n < kCount; n++) {
+#pragma unroll
+    for (int i = 0; i < 4; i++) x[n][i] *= factor;
   }
 }
 
-// Sets the score of every hidden pair to -infinity and adds what the mask adds. Element i of
-// scores[n] is query first_query + row, key first_key + 8 n + column; or, where kKeysAreRows, the
-// other way round. Without kMask there is no mask.
-template <bool kMask, bool kKeysAreRows, int kCount>
-__device__ __forceinline__ void hide(const Visibility& v, const Head& head,
-                                     const VisibleRange& visible_range, const Score<float>& score,
-                                     int first_query, int first_key, float (&scores)[kCount][4]) {
+// Products become scores: with what the mask adds, -infinity where the pair is hidden. Element i of
+// products[n] is query first_query + row, key first_key + 8 n + column; or, where kKeysAreRows, the
+// other way round. Where kPlain, there is no mask and the scale is a usual one.
+template <bool kPlain, bool kKeysAreRows, int kCount>
+__device__ __forceinline__ void become_scores(const Visibility& v, const Head& head,
+                                              const VisibleRange& visible_range,
+                                              const Score<float>& score, int first_query,
+                                              int first_key, float (&products)[kCount][4]) {
+  if (!kPlain && score.factor != 1.0f) scale_all(score.factor, products);
+  const bool has_mask = !kPlain && v.kind != MaskKind::none;
+  const int last_query = first_query + (kKeysAreRows ? 8 * kCount : 16) - 1;
+  const int last_key = first_key + (kKeysAreRows ? 16 : 8 * kCount) - 1;
+  if (!has_mask && visible_range.all_seen(first_query, last_query, first_key, last_key)) return;
   const int first_row = kKeysAreRows ? first_key : first_query;
   const int first_column = kKeysAreRows ? first_query : first_key;
 #pragma unroll
@@ -88,10 +88,10 @@ __device__ __forceinline__ void hide(const Visibility& v, const Head& head,
 #pragma unroll
       for (int i = 0; i < 2; i++) {
         const int column = first_column + 8 * n + accumulator_column(i);
-        float& x = scores[n][2 * half + i];
+        float& x = products[n][2 * half + i];
         if (column < seen.first || column >= seen.end) {
           x = Score<float>::hidden();
-        } else if (kMask && v.kind != MaskKind::none) {
+        } else if (has_mask) {
           x = masked<float>(v, head, score, kKeysAreRows ? column : row,
                             kKeysAreRows ? row : column, x);
         }
@@ -189,6 +189,16 @@ __device__ __forceinline__ void store_rows(const float (&x)[kWidth][4], Tile& ti
           *reinterpret_cast<const Vector<S>*>(from);
     }
   }
+}
+
+// Begins to load a tile of keys and one of values, from `key` on.
+template <int kThreads, class Tile, class Args>
+__device__ __forceinline__ void begin_keys(Tile& k, Tile& v, const Args& args, const Head& head,
+                                           int key, bool aligned) {
+  using S = typename Tile::Element;
+  const int rows = head.keys - key, columns = int(args.shape.head_dim);
+  begin_load<kThreads>(k, head.k<const S>(args.k, key), args.k.row_stride, rows, columns, aligned);
+  begin_load<kThreads>(v, head.k<const S>(args.v, key), args.v.row_stride, rows, columns, aligned);
 }
 
 template <int kCount>

@@ -19,17 +19,11 @@ namespace pt::cuda {
 constexpr int kWarp = 32;  // lanes
 constexpr uint32_t kAllLanes = 0xffffffffu;
 
-// Rows of a type are computed in float, those of double in double.
-template <class S>
-struct ComputeOf {
-  using type = float;
+// An integer as a type, for kernels that are chosen by one.
+template <int kValue>
+struct Number {
+  static constexpr int value = kValue;
 };
-template <>
-struct ComputeOf<double> {
-  using type = double;
-};
-template <class S>
-using Compute = typename ComputeOf<S>::type;
 
 __device__ __forceinline__ float widened(float x) { return x; }
 __device__ __forceinline__ float widened(bfloat16 x) { return to_float(x); }

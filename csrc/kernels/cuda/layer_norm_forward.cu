@@ -9,24 +9,14 @@
 namespace pt::cuda {
 namespace {
 
-template <class Layout>
-struct Row {
-  using S = typename Layout::S;
-  using T = typename Layout::T;
-  static constexpr int kSize = Layout::kSize;
-  T at[Layout::kVectors][kSize];
-};
-
 // The row to be normalised; writes the sum where there is a residual.
-template <class Layout>
+template <class Layout, class T, int kVectors, int kSize>
 __device__ __forceinline__ void read_row(const LayerNormForwardArgs& args, int64_t row,
-                                         Row<Layout>& x) {
+                                         T (&x)[kVectors][kSize]) {
   using S = typename Layout::S;
-  using T = typename Layout::T;
-  constexpr int kSize = Layout::kSize;
-  T residual[Layout::kVectors][kSize];
+  T residual[kVectors][kSize];
   Layout::for_vectors(args.columns, [&](int i, int64_t j) {
-    load_vectors(row_of<S>(args.x, row, args.x_stride) + j, x.at[i]);
+    load_vectors(row_of<S>(args.x, row, args.x_stride) + j, x[i]);
     if (args.residual != nullptr) {
       load_vectors(row_of<S>(args.residual, row, args.residual_stride) + j, residual[i]);
     }
@@ -37,10 +27,10 @@ __device__ __forceinline__ void read_row(const LayerNormForwardArgs& args, int64
     if (args.dropout.threshold > 0) dropout_multipliers(args.dropout, j, row, keep);
 #pragma unroll
     for (int e = 0; e < kSize; e++) {
-      const T term = args.dropout.threshold > 0 ? x.at[i][e] * keep[e] : x.at[i][e];
-      x.at[i][e] = widened(narrowed<S>(residual[i][e] + term));
+      const T term = args.dropout.threshold > 0 ? x[i][e] * keep[e] : x[i][e];
+      x[i][e] = widened(narrowed<S>(residual[i][e] + term));
     }
-    store_vectors(x.at[i], static_cast<S*>(args.sum) + row * args.columns + j);
+    store_vectors(x[i], static_cast<S*>(args.sum) + row * args.columns + j);
   });
 }
 
@@ -57,19 +47,19 @@ __global__ void __launch_bounds__(Layout::kBlock* kWarp)
   const int64_t row = int64_t(blockIdx.x) * Layout::kRows + threadIdx.x / Layout::kThreads;
   if (row >= args.rows) return;  // whole warps, and only where no barrier follows
 
-  Row<Layout> x;
-  read_row(args, row, x);
+  T x[Layout::kVectors][kSize];
+  read_row<Layout>(args, row, x);
   T total[1] = {0};
   Layout::for_vectors(args.columns, [&](int i, int64_t) {
 #pragma unroll
-    for (int e = 0; e < kSize; e++) total[0] += x.at[i][e];
+    for (int e = 0; e < kSize; e++) total[0] += x[i][e];
   });
   warps_sum(total, slots.total);
   const T mean = total[0] / T(args.columns);
   T squares[1] = {0};
   Layout::for_vectors(args.columns, [&](int i, int64_t) {
 #pragma unroll
-    for (int e = 0; e < kSize; e++) squares[0] += (x.at[i][e] - mean) * (x.at[i][e] - mean);
+    for (int e = 0; e < kSize; e++) squares[0] += (x[i][e] - mean) * (x[i][e] - mean);
   });
   warps_sum(squares, slots.squares);
   const T rstd = reciprocal_root(squares[0] / T(args.columns) + T(args.eps));
@@ -79,7 +69,7 @@ __global__ void __launch_bounds__(Layout::kBlock* kWarp)
     load_parameters<S>(args.weight, j, weight);
     load_parameters<S>(args.bias, j, bias);
 #pragma unroll
-    for (int e = 0; e < kSize; e++) out[e] = (x.at[i][e] - mean) * rstd * weight[e] + bias[e];
+    for (int e = 0; e < kSize; e++) out[e] = (x[i][e] - mean) * rstd * weight[e] + bias[e];
     store_vectors(out, static_cast<S*>(args.out) + row * args.columns + j);
   });
   if (threadIdx.x % Layout::kThreads == 0) {

@@ -9,6 +9,12 @@ namespace pt::cuda {
 
 struct Words {
   uint32_t at[4];
+
+  // at[i] for an i that the compiler does not know: registers have no index.
+  __device__ __forceinline__ uint32_t any(int i) const {
+    const uint32_t low = i % 2 == 0 ? at[0] : at[1], high = i % 2 == 0 ? at[2] : at[3];
+    return i < 2 ? low : high;
+  }
 };
 
 __device__ __forceinline__ Words philox(uint64_t seed, uint32_t c0, uint32_t c1, uint32_t c2,
@@ -27,6 +33,11 @@ __device__ __forceinline__ Words philox(uint64_t seed, uint32_t c0, uint32_t c1,
   return {{c0, c1, c2, c3}};
 }
 
+template <class T>
+__device__ __forceinline__ T multiplier_of(const Dropout& dropout, uint32_t word) {
+  return word >= dropout.threshold ? T(dropout.scale) : T(0);
+}
+
 // keep[i] = the multiplier of element first + i of a row, first a multiple of kCount.
 template <int kCount, class T>
 __device__ __forceinline__ void dropout_multipliers(const Dropout& dropout, int64_t first,
@@ -39,14 +50,8 @@ __device__ __forceinline__ void dropout_multipliers(const Dropout& dropout, int6
     const int word = int((first + i) % 4);
 #pragma unroll
     for (int j = 0; j < kOfCounter; j++) {
-      uint32_t drawn = words.at[j];
-      if constexpr (kOfCounter < 4) {
-#pragma unroll
-        for (int other = 0; other < 4; other++) {
-          if (other == word + j) drawn = words.at[other];
-        }
-      }
-      keep[i + j] = drawn >= dropout.threshold ? T(dropout.scale) : T(0);
+      const uint32_t drawn = kOfCounter < 4 ? words.any(word + j) : words.at[j];
+      keep[i + j] = multiplier_of<T>(dropout, drawn);
     }
   }
 }

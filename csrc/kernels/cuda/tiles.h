@@ -9,6 +9,7 @@ namespace pt::cuda {
 // the 8 rows of an 8x8 matrix lie in different banks.
 template <class S, int kRows_, int kCols_>
 struct alignas(128) Tile {
+  using Element = S;
   static constexpr int kRows = kRows_, kCols = kCols_, kChunk = 8;
   static constexpr int kChunks = kCols / kChunk;  // of a row
   static_assert(sizeof(S) == 2 && (kChunks == 4 || kChunks % 8 == 0));
@@ -48,6 +49,35 @@ __device__ __forceinline__ void begin_load(Tile& tile, const S* from, int64_t st
       }
     }
   }
+}
+
+// Walks over [first, end) in steps: begin(at, stage) starts the copies of a tile into one of
+// kStages places, use(at, stage) works on them when they have arrived. With two places the next
+// tile is on its way meanwhile. Copies begun before the walk arrive with the first tile.
+template <int kStages, class Begin, class Use>
+__device__ __forceinline__ void walk_tiles(int first, int end, int step, const Begin& begin,
+                                           const Use& use) {
+  static_assert(kStages == 1 || kStages == 2);
+  if (first < end) begin(first, 0);
+  copy_async_commit();
+  int stage = 0;
+  for (int at = first; at < end; at += step) {
+    // This tile has arrived, and every warp is done with the place that the next one overwrites.
+    copy_async_wait<0>();
+    __syncthreads();
+    const int next = at + step;
+    if (kStages > 1 && next < end) begin(next, stage ^ 1);
+    copy_async_commit();
+    use(at, stage);
+    if constexpr (kStages > 1) {
+      stage ^= 1;
+    } else {
+      __syncthreads();
+      if (next < end) begin(next, stage);
+      copy_async_commit();
+    }
+  }
+  copy_async_wait<0>();
 }
 
 // Of the 16x16 block at (row, col): what mma_m16n8k16 takes as `a`.
@@ -93,6 +123,58 @@ __device__ __forceinline__ void pack_a(uint32_t (&a)[4], const float (&left)[4],
   a[1] = pair_of<S>(left[2], left[3]);
   a[2] = pair_of<S>(right[0], right[1]);
   a[3] = pair_of<S>(right[2], right[3]);
+}
+
+// out[r][16, 8 kCount] += rows [row + 16 r, + 16) of one tile times rows [other, other + 8 kCount)
+// of another one, over all their columns.
+template <int kRowTiles, int kCount, class Tile, class OtherTile>
+__device__ __forceinline__ void multiply_tiles(Tile& tile, int row, OtherTile& others, int other,
+                                               float (&out)[kRowTiles][kCount][4]) {
+  using S = typename Tile::Element;
+  static_assert(Tile::kCols == OtherTile::kCols);
+  [[maybe_unused]] constexpr int kUnroll =
+      Tile::kCols > 128 ? 4 : Tile::kCols / 16;  // wide tiles lack registers
+#pragma unroll kUnroll
+  for (int d = 0; d < Tile::kCols; d += 16) {
+    uint32_t a[kRowTiles][4];
+#pragma unroll
+    for (int r = 0; r < kRowTiles; r++) load_a(a[r], tile, row + 16 * r, d);
+#pragma unroll
+    for (int n = 0; n < kCount; n += 2) {
+      uint32_t b[4];
+      load_b(b, others, other + 8 * n, d);
+#pragma unroll
+      for (int r = 0; r < kRowTiles; r++) {
+        mma_m16n8k16<S>(out[r][n], a[r], b[0], b[1]);
+        mma_m16n8k16<S>(out[r][n + 1], a[r], b[2], b[3]);
+      }
+    }
+  }
+}
+
+// out[r][16, 8 kWidth] += factors[r][16, 8 kDepth], rounded, times rows [row, row + 8 kDepth) of a
+// tile, columns from `col` on.
+template <int kRowTiles, int kDepth, int kWidth, class Tile>
+__device__ __forceinline__ void multiply_rows(const float (&factors)[kRowTiles][kDepth][4],
+                                              Tile& tile, int row, int col,
+                                              float (&out)[kRowTiles][kWidth][4]) {
+  using S = typename Tile::Element;
+#pragma unroll
+  for (int k = 0; k < kDepth; k += 2) {
+    uint32_t a[kRowTiles][4];
+#pragma unroll
+    for (int r = 0; r < kRowTiles; r++) pack_a<S>(a[r], factors[r][k], factors[r][k + 1]);
+#pragma unroll
+    for (int n = 0; n < kWidth; n += 2) {
+      uint32_t b[4];
+      load_b_transposed(b, tile, row + 8 * k, col + 8 * n);
+#pragma unroll
+      for (int r = 0; r < kRowTiles; r++) {
+        mma_m16n8k16<S>(out[r][n], a[r], b[0], b[1]);
+        mma_m16n8k16<S>(out[r][n + 1], a[r], b[2], b[3]);
+      }
+    }
+  }
 }
 
 }  // namespace pt::cuda

@@ -40,18 +40,6 @@ struct VectorOf<double> {
 template <class T>
 using Vector = typename VectorOf<T>::type;
 
-// The type in which rows of storage type S are computed.
-template <class S>
-struct ComputeOf {
-  using type = float;
-};
-template <>
-struct ComputeOf<double> {
-  using type = double;
-};
-template <class S>
-using Compute = typename ComputeOf<S>::type;
-
 // body(a value of the type that rows are stored in).
 template <class Body>
 PT_INLINE void with_storage(Type type, const Body& body) {
