@@ -75,6 +75,10 @@ test-cuda: $(VENV)/.requirements ## run the CUDA kernels' tests on the CPU: no G
 	cmake --build build/cuda-thread --target cuda_tests
 	TSAN_OPTIONS=halt_on_error=1 ctest --test-dir build/cuda-thread --output-on-failure -L cuda
 
+.PHONY: compile-cuda
+compile-cuda: $(VENV)/.requirements ## compile the CUDA kernels by nvcc for every GPU; none may spill
+	$(BIN)/python scripts/check_spills.py
+
 .PHONY: plant-bugs
 plant-bugs: test-cuda ## change the CUDA kernels' text so that their tests have to fail
 	cmake -S . -B build/sanitize -G Ninja -DPT_KERNELS_ONLY=ON -DCMAKE_BUILD_TYPE=Debug \

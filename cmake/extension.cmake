@@ -26,6 +26,7 @@ pybind11_add_module(_C MODULE NO_EXTRAS
   csrc/bindings/library.cpp
   csrc/bindings/module.cpp
   csrc/ops/attention.cpp
+  csrc/ops/device.cpp
   csrc/ops/embedding.cpp
   csrc/ops/feed_forward.cpp
   csrc/ops/layer_norm.cpp

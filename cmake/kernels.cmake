@@ -33,5 +33,7 @@ endif()
 
 # Of csrc/kernels/cuda, without their suffix.
 set(PT_CUDA_KERNELS
-  attention_backward attention_backward_keys attention_backward_plain attention_backward_queries
-  attention_forward attention_forward_plain layer_norm_backward layer_norm_forward)
+  activation_forward attention_backward attention_backward_keys attention_backward_plain
+  attention_backward_queries attention_forward attention_forward_plain column_sums
+  embedding_backward embedding_forward layer_norm_backward layer_norm_forward sum_of_squares
+  top_log_probs)

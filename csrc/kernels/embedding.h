@@ -5,15 +5,17 @@
 
 namespace pt {
 
-// out[row] = dropout(scale * weight[tokens[row]] + positions[row - start of its sequence]).
+// out[row] = dropout(scale * weight[tokens[row]] + positions[row - start of its sequence]). Who
+// calls the CPU has checked the tokens and the sequences; on other devices a row whose token or
+// position does not exist is NaN.
 struct EmbeddingForwardArgs {
-  int64_t rows, columns, batch;
+  int64_t rows, columns, batch, vocabulary, table_rows;
   const int64_t* tokens;  // [rows]
   const void* weight;     // [vocabulary, columns], contiguous
   Type weight_type;
   const int32_t* cu_seqlens;  // [batch + 1]; null: sequences of `length` rows each
   int64_t length;
-  const void* positions;  // [longest sequence, columns] contiguous, or null
+  const void* positions;  // [table_rows, columns] contiguous, or null
   Type positions_type;
   double scale;
   Dropout dropout;  // counter (column / 4, row, 0, 0)
@@ -21,8 +23,9 @@ struct EmbeddingForwardArgs {
   Type out_type;
 };
 
-// grad_weight = for each token, the sum over its rows in ascending order (0 for padding_token);
-// grad_positions = for each position, the sum over the sequences in ascending order.
+// grad_weight = for each token, the sum over its rows in ascending order (0 for padding_token), on
+// other devices than the CPU by chunks; grad_positions = for each position, the sum over the
+// sequences in ascending order. There, rows of tokens and positions that do not exist are left out.
 struct EmbeddingBackwardArgs {
   int64_t rows, columns, batch, vocabulary, table_rows;
   const int64_t* tokens;

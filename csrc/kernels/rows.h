@@ -6,7 +6,8 @@
 
 namespace pt {
 
-// out[n] = sum over m of x[m, n]: partial sums over chunks of a constant number of rows, in order.
+// out[n] = sum over m of x[m, n]: partial sums over chunks of a constant number of rows, in a
+// fixed order.
 struct ColumnSumsArgs {
   int64_t m, n;
   const void* x;
@@ -27,7 +28,8 @@ struct ActivationArgs {
   Dropout dropout;
 };
 
-// *out = sum of x[i]^2 in float64, over chunks of a constant length, added in order.
+// *out = sum of x[i]^2 in float64, over chunks of a constant length, added in a fixed order. `out`
+// is memory of the device that computes it.
 struct SumOfSquaresArgs {
   int64_t n;
   const void* x;
@@ -35,7 +37,9 @@ struct SumOfSquaresArgs {
   double* out;
 };
 
-// The k largest of log_softmax(logits[row]), best first, ties to the lower column.
+// The k largest of log_softmax(logits[row]), best first, ties to the lower column; 1 <= k <=
+// columns, which fit 32 bits. Of a row with NaN or infinity, or of -infinity alone, every value is
+// NaN.
 struct TopLogProbsArgs {
   int64_t rows, columns, k;
   const void* logits;  // [rows, columns]

@@ -209,6 +209,46 @@ BUGS = [
         "thread",
         RACE,
     ),
+    Bug(
+        "a column sum's warps add up without waiting for each other",
+        "column_sums.cu",
+        "lane * kSize + e] = sums[e];\n  __syncthreads();\n",
+        "lane * kSize + e] = sums[e];\n",
+        "column_sums",
+        "rows",
+        "plain",
+        WRONG,
+    ),
+    Bug(
+        "a round of the best columns that overwrites what others still read",
+        "top_log_probs.cu",
+        "shared.best[i % 2]",
+        "shared.best[0]",
+        "top_log_probs",
+        "rows",
+        "thread",
+        RACE,
+    ),
+    Bug(
+        "every other piece of a frequent token is left out",
+        "embedding_backward.cu",
+        "order.tokens[i] == token; i += kChunk)",
+        "order.tokens[i] == token; i += 2 * kChunk)",
+        "embedding_backward",
+        "embedding",
+        "plain",
+        WRONG,
+    ),
+    Bug(
+        "tokens beyond the vocabulary are looked up",
+        "embedding_forward.cu",
+        "token >= 0 && token < args.vocabulary &&",
+        "token >= 0 &&",
+        "embedding_forward",
+        "embedding",
+        "address",
+        "AddressSanitizer",
+    ),
 ]
 
 FLAGS = {
@@ -251,8 +291,8 @@ def program(bug: Bug, build: Path, to: Path) -> Path:
         parts / f"test_{bug.test}_cuda.dir/test_{bug.test}.cpp.o",
         parts / "cuda_tables.dir/cuda_tables.cpp.o",
         built,
-        build / "libpt_cuda_kernels_on_host.a",
-        build / "libpt_cuda_on_host.a",
+        build / "tests/cuda_on_host/libpt_cuda_kernels_on_host.a",
+        build / "tests/cuda_on_host/libpt_cuda_on_host.a",
     ]
     subprocess.run(
         [compiler, *flags, *map(str, linked), "-lpthread", "-o", str(result)], check=True

@@ -3,8 +3,10 @@
 // csrc/kernels/cpu/dispatch.cpp.
 #include <cuda_on_host/threads.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <numeric>
 #include <stdexcept>
 #include <vector>
 
@@ -29,6 +31,11 @@ class HostQueue : public cuda::Queue {
     std::memset(memory, 0xff, bytes);
     pieces_.push_back(memory);
     return memory;
+  }
+  void sort(const int64_t* keys, int64_t n, int64_t* sorted, int64_t* places) override {
+    std::iota(places, places + n, 0);
+    std::stable_sort(places, places + n, [&](int64_t a, int64_t b) { return keys[a] < keys[b]; });
+    for (int64_t i = 0; i < n; i++) sorted[i] = keys[places[i]];
   }
 
  private:

@@ -34,7 +34,7 @@ void column_sums(Report& report, const Kernels& kernels, Type type, int64_t rows
                  Type out_type, bool accumulate) {
   report.begin(label(kernels, accumulate ? "column_sums +=" : "column_sums", type, rows, columns));
   Random random(1);
-  const int64_t stride = columns + 2;
+  const int64_t stride = columns + gap(2);
   const Values x = apart(random, type, rows, columns, stride);
   const Values before = random.normals(out_type, columns);
   Values out(out_type, columns);
@@ -126,7 +126,7 @@ void top_log_probs(Report& report, const Kernels& kernels, Type type, int64_t ro
                    int64_t k) {
   report.begin(label(kernels, "top_log_probs", type, rows, columns) + " k " + std::to_string(k));
   Random random(5);
-  const int64_t stride = columns + 1;
+  const int64_t stride = columns + gap(1);
   Values logits = apart(random, type, rows, columns, stride);
   for (int64_t i = 0; i < rows; i++) {
     for (int64_t j = 0; j < columns; j++) {
@@ -159,6 +159,28 @@ void top_log_probs(Report& report, const Kernels& kernels, Type type, int64_t ro
   }
 }
 
+// Rows that have no log-probabilities: of -infinity alone, with infinity, with NaN.
+void top_log_probs_without_sum(Report& report, const Kernels& kernels, Type type) {
+  constexpr int64_t rows = 3, columns = 40, k = 6;
+  report.begin(label(kernels, "top_log_probs", type, rows, columns) + " of no sum");
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  Values logits(type, rows * columns), values(arithmetic_of(type), rows * k);
+  std::vector<int64_t> indices(size_t(rows * k), -1);
+  logits.fill(-infinity);
+  for (int64_t j = 0; j < columns; j++) {
+    logits.set(columns + j, j == 17 ? infinity : double(-j));
+    logits.set(2 * columns + j, j == 17 ? std::nan("") : double(j));
+  }
+  kernels.top_log_probs(
+      {rows, columns, k, logits.data(), type, columns, values.data(), indices.data()});
+  for (int64_t i = 0; i < rows * k; i++) {
+    report.compare("value", i, values[i], std::nan(""), 0);
+    if (i < k) report.compare("index", i, double(indices[size_t(i)]), double(i), 0);
+    report.require(indices[size_t(i)] >= 0 && indices[size_t(i)] < columns, "no such column");
+  }
+  report.compare("index", k, double(indices[size_t(k)]), 17, 0);
+}
+
 void all_top_log_probs(Report& report, const Kernels& kernels, Type type) {
   for (const int64_t columns : kColumns) {
     for (const int64_t k : {int64_t(1), int64_t(4), columns}) {
@@ -166,6 +188,8 @@ void all_top_log_probs(Report& report, const Kernels& kernels, Type type) {
     }
   }
   for (const int64_t rows : {0, 1, 33}) top_log_probs(report, kernels, type, rows, 257, 5);
+  top_log_probs(report, kernels, type, 2, 4500, 12);
+  top_log_probs_without_sum(report, kernels, type);
 }
 
 void run(Report& report, const Kernels& kernels, Type type) {

@@ -14,8 +14,16 @@ inline uint8_t* flags_of(const AttentionShape& shape, unsigned blocks, Queue& qu
   return may_hide(shape.visibility) ? static_cast<uint8_t*>(queue.take(blocks)) : nullptr;
 }
 
+// Left alone, ptxas spills a few bytes where that lets one block more onto a multiprocessor; two
+// blocks are enough to ask for. For Hopper and its successor it finds better without a spill.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ != 900 && __CUDA_ARCH__ != 1000
+#define PT_BOUNDS(Block) __launch_bounds__(Block::Config::kThreads, 2)
+#else
+#define PT_BOUNDS(Block) __launch_bounds__(Block::Config::kThreads)
+#endif
+
 template <class Block>
-__global__ void __launch_bounds__(Block::Config::kThreads)
+__global__ void PT_BOUNDS(Block)
     compute(const __grid_constant__ typename Block::Args args,
             const __grid_constant__ typename Block::Extras extras, uint8_t* again) {
   const bool done = Block::compute(args, extras);
@@ -24,12 +32,14 @@ __global__ void __launch_bounds__(Block::Config::kThreads)
 
 // A flag speaks for so many blocks.
 template <class Block>
-__global__ void __launch_bounds__(Block::Config::kThreads)
+__global__ void PT_BOUNDS(Block)
     compute_carefully(const __grid_constant__ typename Block::Args args,
                       const __grid_constant__ typename Block::Extras extras, const uint8_t* again,
                       const unsigned blocks_of_flag) {
   if (again[blockIdx.x / blocks_of_flag] != 0) Block::compute(args, extras);
 }
+
+#undef PT_BOUNDS
 
 // Whether heads of this width have kernels of their own for the plain case (aligned rows, no mask,
 // no dropout), which need fewer registers: the widths that models have.

@@ -4,22 +4,34 @@
 // No CUDA header is needed here: the tensor layer is compiled without any.
 #pragma once
 
-#include "../attention.h"
-#include "../layer_norm.h"
-#include "../types.h"
+#include "../contracts.h"
 
 struct CUstream_st;
 
-// name, argument struct: the one list of launchers.
-#define PT_FOR_EACH_CUDA_KERNEL(X)             \
-  X(attention_forward, AttentionForwardArgs)   \
-  X(attention_backward, AttentionBackwardArgs) \
-  X(layer_norm_forward, LayerNormForwardArgs)  \
-  X(layer_norm_backward, LayerNormBackwardArgs)
+// name, argument struct: the launchers there are so far.
+#define PT_FOR_EACH_CUDA_KERNEL(X)              \
+  X(column_sums, ColumnSumsArgs)                \
+  X(activation_forward, ActivationArgs)         \
+  X(sum_of_squares, SumOfSquaresArgs)           \
+  X(top_log_probs, TopLogProbsArgs)             \
+  X(layer_norm_forward, LayerNormForwardArgs)   \
+  X(layer_norm_backward, LayerNormBackwardArgs) \
+  X(embedding_forward, EmbeddingForwardArgs)    \
+  X(embedding_backward, EmbeddingBackwardArgs)  \
+  X(attention_forward, AttentionForwardArgs)    \
+  X(attention_backward, AttentionBackwardArgs)
 
 namespace pt::cuda {
 
 using Stream = CUstream_st*;
+
+// Of the first launch that went wrong: its kernel and CUDA's own code (cudaError_t). Launchers
+// neither wait for the device nor print.
+struct Status {
+  const char* kernel = nullptr;
+  int code = 0;
+  bool failed() const { return code != 0; }
+};
 
 // Where a launcher puts its work, and the memory that this work needs for itself.
 class Queue {
@@ -30,17 +42,12 @@ class Queue {
   // Device memory, at a multiple of 256 bytes, uninitialised, until the work queued after it is
   // done. Throws what its owner throws when there is none left.
   virtual void* take(size_t bytes) = 0;
+  // sorted[n]: keys[n] in ascending order; places[i]: where sorted[i] stood, ascending among
+  // equals.
+  virtual void sort(const int64_t* keys, int64_t n, int64_t* sorted, int64_t* places) = 0;
 
  private:
   Stream stream_;
-};
-
-// Of the first launch that went wrong: its kernel and CUDA's own code (cudaError_t). Launchers
-// neither wait for the device nor print.
-struct Status {
-  const char* kernel = nullptr;
-  int code = 0;
-  bool failed() const { return code != 0; }
 };
 
 #define PT_DECLARE(name, Args) Status name(const Args& args, Queue& queue);

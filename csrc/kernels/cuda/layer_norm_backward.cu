@@ -2,9 +2,9 @@
 //
 // A block takes a chunk of kRowChunk rows and keeps the gains' gradients over them in registers,
 // each thread those of its own columns; its warps' sums are added in order to one partial row for
-// each chunk. A second kernel adds the partial rows, in an order that depends on their number
-// alone: kSlices interleaved slices, then those.
+// each chunk. A second kernel adds the partial rows.
 #include "layer_norm_rows.h"
+#include "partial_rows.h"
 
 namespace pt::cuda {
 namespace {
@@ -169,34 +169,17 @@ __global__ void __launch_bounds__(kAnyWarps* kWarp)
   }
 }
 
-constexpr int kSlices = 8;
-
 template <class S>
-__global__ void __launch_bounds__(kSlices* kWarp)
-    add_chunks(const LayerNormBackwardArgs args, const Compute<S>* partial, int64_t chunks) {
-  using T = Compute<S>;
-  struct Shared {
-    T sums[kSlices][kWarp];
-  };
-  auto& shared = shared_layout<Shared>();
-  const int lane = threadIdx.x % kWarp, slice = threadIdx.x / kWarp;
-  const int64_t j = int64_t(blockIdx.x) * kWarp + lane;
-  T total = 0;
-  if (j < 2 * args.columns) {
-    for (int64_t chunk = slice; chunk < chunks; chunk += kSlices) {
-      total += partial[chunk * 2 * args.columns + j];
-    }
+struct GainGradients {
+  void *of_weight, *of_bias;  // null: not wanted
+  Parameters like;
+  int64_t columns;
+  __device__ __forceinline__ void store(int64_t j, Compute<S> total) const {
+    const bool is_weight = j < columns;
+    void* out = is_weight ? of_weight : of_bias;
+    if (out != nullptr) store_parameter<S>(total, out, like, is_weight ? j : j - columns);
   }
-  shared.sums[slice][lane] = total;
-  __syncthreads();
-  if (slice > 0 || j >= 2 * args.columns) return;
-  total = 0;
-#pragma unroll
-  for (int other = 0; other < kSlices; other++) total += shared.sums[other][lane];
-  const bool is_weight = j < args.columns;
-  void* out = is_weight ? args.grad_weight : args.grad_bias;
-  if (out != nullptr) store_parameter<S>(total, out, args.weight, is_weight ? j : j - args.columns);
-}
+};
 
 template <class S>
 bool in_vectors(const LayerNormBackwardArgs& args) {
@@ -226,8 +209,8 @@ Status backward(const LayerNormBackwardArgs& args, Queue& queue) {
     }
     if (status.failed()) return status;
   }
-  return launch(name, add_chunks<S>, unsigned((2 * args.columns + kWarp - 1) / kWarp),
-                kSlices * kWarp, kSlices * kWarp * sizeof(T), queue, args, partial, chunks);
+  const GainGradients<S> output{args.grad_weight, args.grad_bias, args.weight, args.columns};
+  return launch_add_partial_rows(name, partial, chunks, 2 * args.columns, output, queue);
 }
 
 }  // namespace

@@ -132,8 +132,8 @@ __device__ __forceinline__ void multiply_tiles(Tile& tile, int row, OtherTile& o
                                                float (&out)[kRowTiles][kCount][4]) {
   using S = typename Tile::Element;
   static_assert(Tile::kCols == OtherTile::kCols);
-  [[maybe_unused]] constexpr int kUnroll =
-      Tile::kCols > 128 ? 4 : Tile::kCols / 16;  // wide tiles lack registers
+  // No more steps at once than there are registers for.
+  [[maybe_unused]] constexpr int kUnroll = kRowTiles > 1 ? 2 : 4;
 #pragma unroll kUnroll
   for (int d = 0; d < Tile::kCols; d += 16) {
     uint32_t a[kRowTiles][4];

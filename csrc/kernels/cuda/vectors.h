@@ -43,6 +43,31 @@ __device__ __forceinline__ void store_vectors(const T (&from)[kCount], S* to) {
   }
 }
 
+// The first `left` of kCount elements, zeros for the others; `aligned` where the whole begins at a
+// multiple of 16 bytes.
+template <class S, class T, int kCount>
+__device__ __forceinline__ void load_up_to(const S* from, int64_t left, bool aligned,
+                                           T (&to)[kCount]) {
+  if (aligned && left >= kCount) {
+    load_vectors(from, to);
+  } else {
+#pragma unroll
+    for (int i = 0; i < kCount; i++) to[i] = i < left ? T(widened(from[i])) : T(0);
+  }
+}
+template <class S, class T, int kCount>
+__device__ __forceinline__ void store_up_to(const T (&from)[kCount], S* to, int64_t left,
+                                            bool aligned) {
+  if (aligned && left >= kCount) {
+    store_vectors(from, to);
+  } else {
+#pragma unroll
+    for (int i = 0; i < kCount; i++) {
+      if (i < left) to[i] = narrowed<S>(Compute<S>(from[i]));
+    }
+  }
+}
+
 // Parameters have the rows' type S or, beside 16-bit rows, float32.
 template <class S>
 __device__ __forceinline__ bool are_wide(const Parameters& parameters) {
