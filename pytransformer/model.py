@@ -152,7 +152,7 @@ class Transformer(nn.Module):
             raise ValueError(f"all {state.max_length} positions are done; start with more")
         here = state.positions[state.position : state.position + 1]  # [1, d_model]
         embedded = self._embed_tokens(
-            tokens[:, None], None, here, self.embedding
+            tokens[:, None], None, None, here, self.embedding
         )  # [rows, 1, d_model]
         hidden = self.decoder.step(embedded[:, 0], state)
         state.position += 1
@@ -180,13 +180,16 @@ class Transformer(nn.Module):
         return self.decoder(self._embed(tgt, self.decoder_positions, table), memory)
 
     def _embed(self, tokens: Packed, positions: Tensor | None, table: Tensor) -> Packed:
-        rows = self._embed_tokens(tokens.values, tokens.cu_seqlens, positions, table)
+        rows = self._embed_tokens(
+            tokens.values, tokens.cu_seqlens, tokens.max_seqlen, positions, table
+        )
         return tokens.with_values(rows)
 
     def _embed_tokens(
         self,
         tokens: Tensor,
         cu_seqlens: Tensor | None,
+        max_seqlen: int | None,
         positions: Tensor | None,
         table: Tensor,
     ) -> Tensor:
@@ -198,6 +201,7 @@ class Transformer(nn.Module):
             tokens,
             table,
             cu_seqlens,
+            max_seqlen=max_seqlen,
             scale=math.sqrt(self.config.d_model),
             positions="sinusoidal" if positions is None else positions,
             dropout_p=self.config.dropout if self.training else 0.0,

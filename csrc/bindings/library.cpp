@@ -1,4 +1,4 @@
-// Every schema on one page, and what implements it on the CPU. Derivatives are registered in
+// Every schema on one page, and what implements it. Derivatives are registered in
 // csrc/autograd, fake tensors in Python beside each op's public function (pytransformer/ops).
 #include <torch/library.h>
 
@@ -36,8 +36,9 @@ TORCH_LIBRARY(pytransformer, m) {
       " Tensor? bias, float label_smoothing, int ignore_index, int classes)"
       " -> (Tensor, Tensor, Tensor)");
   m.def(
-      "embedding(Tensor tokens, Tensor weight, Tensor? cu_seqlens, Tensor? positions,"
-      " bool sinusoidal, float scale, float dropout_p, Tensor? seed, int padding_idx,"
+      "embedding(Tensor tokens, Tensor weight, Tensor? cu_seqlens, SymInt max_seqlen,"
+      " Tensor? positions, bool sinusoidal, float scale, float dropout_p, Tensor? seed, int "
+      "padding_idx,"
       " ScalarType dtype, bool sparse) -> Tensor");
   m.def(
       "embedding_backward(Tensor grad, Tensor tokens, Tensor weight, Tensor? cu_seqlens,"
@@ -78,7 +79,8 @@ TORCH_LIBRARY(pytransformer, m) {
   m.def("sum_of_squares(Tensor[] tensors) -> Tensor");
 }
 
-TORCH_LIBRARY_IMPL(pytransformer, CPU, m) {
+// The functions look for themselves where their tensors are.
+static void implement(torch::Library& m) {
   m.impl("linear", pt::ops::linear);
   m.impl("linear_backward", pt::ops::linear_backward);
   m.impl("feed_forward", pt::ops::feed_forward);
@@ -100,6 +102,10 @@ TORCH_LIBRARY_IMPL(pytransformer, CPU, m) {
   m.impl("top_log_probs", pt::ops::top_log_probs);
   m.impl("sum_of_squares", pt::ops::sum_of_squares);
 }
+
+TORCH_LIBRARY_IMPL(pytransformer, CPU, m) { implement(m); }
+// Without kernels for CUDA as well, so that the refusal says what is missing.
+TORCH_LIBRARY_IMPL(pytransformer, CUDA, m) { implement(m); }
 
 // Of no device in particular.
 TORCH_LIBRARY_IMPL(pytransformer, CompositeExplicitAutograd, m) { m.impl("tied", pt::ops::tied); }

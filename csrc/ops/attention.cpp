@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "device.h"
 #include "ops.h"
 
 namespace pt::ops {
@@ -97,15 +98,8 @@ class Call {
     shape.cu_seqlens_q = starts_q_.const_data_ptr<int32_t>();
     shape.cu_seqlens_k = starts_k_.const_data_ptr<int32_t>();
     shape.rows_q = q.size(0);
-    shape.length_q = max_q = longest(op, "max_seqlen_q", options.max_seqlen_q, starts_q_);
-    shape.length_k = max_k = longest(op, "max_seqlen_k", options.max_seqlen_k, starts_k_);
-  }
-
-  static int64_t longest(const char* op, const char* name, int64_t given, const Tensor& starts) {
-    const int64_t found = longest_sequence(starts);
-    PT_CHECK(given < 0 || given >= found, op, ": ", name, " is ", given,
-             ", but the longest sequence has ", found, " rows");
-    return given < 0 ? found : given;
+    shape.length_q = max_q = longest_sequence(op, "max_seqlen_q", options.max_seqlen_q, starts_q_);
+    shape.length_k = max_k = longest_sequence(op, "max_seqlen_k", options.max_seqlen_k, starts_k_);
   }
 
   void visibility(const Options& options, const Tensor& q) {
@@ -198,8 +192,8 @@ Two forward(const Options& options, const Heads& given) {
   const Tensor q = with_unit_columns(given.q), k = with_unit_columns(given.k),
                v = with_unit_columns(given.v);
   Tensor out = at::empty(q.sizes(), q.options()), statistics = statistics_for(q, call.shape);
-  kernels().attention_forward({call.shape, call.rows_of(q), call.rows_of(k), call.rows_of(v),
-                               call.rows_of(out), statistics.mutable_data_ptr()});
+  on(q).attention_forward({call.shape, call.rows_of(q), call.rows_of(k), call.rows_of(v),
+                           call.rows_of(out), statistics.mutable_data_ptr()});
   return {out, statistics};
 }
 
@@ -208,16 +202,15 @@ void backward(const Options& options, const Tensor& grad_in, const Heads& given,
               const Tensor& statistics, const Heads& grads) {
   const Call call(options, given.q, given.k, &given.v);
   const auto type = given.q.scalar_type();
-  check_kept(options.op, "grad", grad_in, given.q.sizes(), type);
-  check_kept(options.op, "out", out, given.q.sizes(), type);
+  check_kept(options.op, "grad", grad_in, given.q.sizes(), type, given.q);
+  check_kept(options.op, "out", out, given.q.sizes(), type, given.q);
   check_kept(options.op, "statistics", statistics, {2, call.shape.heads, call.shape.rows_q},
-             compute_type(type));
+             compute_type(type), given.q);
   const Tensor q = with_unit_columns(given.q), k = with_unit_columns(given.k),
                v = with_unit_columns(given.v), grad = with_unit_columns(grad_in);
-  kernels().attention_backward({call.shape, call.rows_of(q), call.rows_of(k), call.rows_of(v),
-                                call.rows_of(out), call.rows_of(grad), statistics.const_data_ptr(),
-                                call.rows_of(grads.q), call.rows_of(grads.k),
-                                call.rows_of(grads.v)});
+  on(q).attention_backward({call.shape, call.rows_of(q), call.rows_of(k), call.rows_of(v),
+                            call.rows_of(out), call.rows_of(grad), statistics.const_data_ptr(),
+                            call.rows_of(grads.q), call.rows_of(grads.k), call.rows_of(grads.v)});
 }
 
 }  // namespace
@@ -287,8 +280,8 @@ Tensor attention_weights(const Tensor& q_in, const Tensor& k_in, const OptionalT
   const Tensor q = with_unit_columns(q_in), k = with_unit_columns(k_in);
   Tensor weights =
       at::empty({call.shape.batch, call.shape.heads, call.max_q, call.max_k}, q.options());
-  kernels().attention_weights_forward({call.shape, call.rows_of(q), call.rows_of(k),
-                                       weights.mutable_data_ptr(), call.max_q, call.max_k});
+  on(q).attention_weights_forward({call.shape, call.rows_of(q), call.rows_of(k),
+                                   weights.mutable_data_ptr(), call.max_q, call.max_k});
   return weights;
 }
 
@@ -302,12 +295,13 @@ Two attention_weights_backward(const Tensor& grad, const Tensor& q_in, const Ten
                    causal, window_left, window_right, mask, scale, dropout_p, seed},
                   q_in, k_in, nullptr);
   check_kept("attention_weights", "grad", grad,
-             {call.shape.batch, call.shape.heads, call.max_q, call.max_k}, q_in.scalar_type());
+             {call.shape.batch, call.shape.heads, call.max_q, call.max_k}, q_in.scalar_type(),
+             q_in);
   const Tensor q = with_unit_columns(q_in), k = with_unit_columns(k_in), g = grad.contiguous();
   Tensor grad_q = at::empty(q.sizes(), q.options()), grad_k = at::empty(k.sizes(), k.options());
-  kernels().attention_weights_backward({call.shape, call.rows_of(q), call.rows_of(k),
-                                        g.const_data_ptr(), call.max_q, call.max_k,
-                                        call.rows_of(grad_q), call.rows_of(grad_k)});
+  on(q).attention_weights_backward({call.shape, call.rows_of(q), call.rows_of(k),
+                                    g.const_data_ptr(), call.max_q, call.max_k,
+                                    call.rows_of(grad_q), call.rows_of(grad_k)});
   return {grad_q, grad_k};
 }
 

@@ -4,8 +4,11 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <tuple>
 #include <utility>
+#include <vector>
 
+#include "device.h"
 #include "ops.h"
 
 namespace pt::ops {
@@ -30,17 +33,20 @@ Tensor make_sinusoids(int64_t length, int64_t columns, at::ScalarType type) {
   return table.to(type);
 }
 
-Tensor sinusoids(int64_t length, int64_t columns, at::ScalarType type) {
+Tensor sinusoids(int64_t length, int64_t columns, at::ScalarType type, at::Device device) {
   static std::mutex mutex;
-  static std::map<std::pair<int64_t, at::ScalarType>, Tensor> tables;
+  // By columns, type, and index of the device, which the CPU has none of.
+  static std::map<std::tuple<int64_t, at::ScalarType, int>, std::vector<Tensor>> tables;
   const std::lock_guard<std::mutex> lock(mutex);
-  Tensor& table = tables[{columns, type}];
-  if (!table.defined() || table.size(0) < length) {
+  // Tables that were outgrown stay: a kernel in some stream may be about to read one.
+  std::vector<Tensor>& sizes = tables[{columns, type, int(device.index())}];
+  if (sizes.empty() || sizes.back().size(0) < length) {
     int64_t rows = 64;
     while (rows < length) rows *= 2;
-    table = make_sinusoids(rows, columns, type);
+    if (device.is_cpu()) sizes.clear();
+    sizes.push_back(make_sinusoids(rows, columns, type).to(device));
   }
-  return table;
+  return sizes.back();
 }
 
 struct Sequences {
@@ -53,8 +59,7 @@ Sequences sequences_of(const Tensor& tokens, const OptionalTensor& cu_seqlens) {
     const int64_t length = tokens.dim() == 2 ? tokens.size(1) : tokens.size(0);
     return {tokens.dim() == 2 ? tokens.size(0) : 1, length, length, nullptr};
   }
-  return {cu_seqlens->size(0) - 1, 0, longest_sequence(*cu_seqlens),
-          cu_seqlens->const_data_ptr<int32_t>()};
+  return {cu_seqlens->size(0) - 1, 0, 0, cu_seqlens->const_data_ptr<int32_t>()};
 }
 
 // float64 rows are computed in float64, and only they.
@@ -64,7 +69,9 @@ void check_narrowing(const char* name, const Tensor& tensor, at::ScalarType dtyp
 }
 
 void check_tokens(const Tensor& tokens, int64_t vocabulary) {
-  const int64_t* ids = tokens.const_data_ptr<int64_t>();
+  if (!values_are_checked(tokens)) return;
+  const Tensor values = tokens.cpu();
+  const int64_t* ids = values.const_data_ptr<int64_t>();
   for (int64_t i = 0; i < tokens.numel(); i++) {
     PT_CHECK(ids[i] >= 0 && ids[i] < vocabulary, kName, ": tokens[", i, "] is ", ids[i],
              "; it must be at least 0 and below ", vocabulary, ", the rows of weight");
@@ -78,6 +85,15 @@ struct Occurring {
   int64_t padding;  // the place of padding_idx, or -1
 
   Occurring(const Tensor& tokens, int64_t vocabulary, int64_t padding_idx) {
+    if (tokens.is_cpu()) {
+      look_up(tokens, vocabulary, padding_idx);
+    } else {
+      sort(tokens, padding_idx);
+    }
+  }
+
+ private:
+  void look_up(const Tensor& tokens, int64_t vocabulary, int64_t padding_idx) {
     const auto long_int = at::TensorOptions().dtype(at::kLong);
     std::vector<int64_t> place(vocabulary, -1);
     const int64_t* token = tokens.const_data_ptr<int64_t>();
@@ -98,6 +114,15 @@ struct Occurring {
     for (int64_t i = 0; i < tokens.numel(); i++) placed[i] = place[token[i]];
     padding = padding_idx < 0 ? -1 : place[padding_idx];
   }
+
+  // How many ids occur is a size, for which the device is waited for.
+  void sort(const Tensor& tokens, int64_t padding_idx) {
+    const auto [sorted, inverse, counts] = at::_unique2(tokens, true, true);
+    ids = sorted.unsqueeze(0);
+    places = inverse.flatten();
+    const Tensor found = padding_idx < 0 ? Tensor() : sorted.eq(padding_idx).nonzero();
+    padding = found.defined() && found.numel() > 0 ? found.item<int64_t>() : -1;
+  }
 };
 
 Tensor rows_of_gradient(const Occurring& occurring, const Tensor& values, const Tensor& weight) {
@@ -108,9 +133,9 @@ Tensor rows_of_gradient(const Occurring& occurring, const Tensor& values, const 
 }  // namespace
 
 Tensor embedding(const Tensor& tokens, const Tensor& weight, const OptionalTensor& cu_seqlens,
-                 const OptionalTensor& positions, bool sinusoidal, double scale, double dropout_p,
-                 const OptionalTensor& seed, int64_t padding_idx, at::ScalarType dtype,
-                 bool /*sparse: for backward*/) {
+                 int64_t max_seqlen, const OptionalTensor& positions, bool sinusoidal, double scale,
+                 double dropout_p, const OptionalTensor& seed, int64_t padding_idx,
+                 at::ScalarType dtype, bool /*sparse: for backward*/) {
   check_rows(kName, "weight", weight);
   PT_CHECK(weight.dim() == 2, kName, ": weight has shape ", weight.sizes(),
            "; expected [vocabulary, columns]");
@@ -126,8 +151,9 @@ Tensor embedding(const Tensor& tokens, const Tensor& weight, const OptionalTenso
     PT_CHECK(tokens.dim() == 2, kName, ": tokens has shape ", tokens.sizes(),
              "; without cu_seqlens it must be [batch, length]");
   }
-  PT_CHECK(dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kDouble, kName,
-           ": dtype is ", dtype, "; expected Float, BFloat16 or Double");
+  const bool anywhere = dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kDouble;
+  PT_CHECK(anywhere || (dtype == at::kHalf && weight.is_cuda()), kName, ": dtype is ", dtype,
+           "; expected Float, BFloat16 or Double", weight.is_cuda() ? ", or Half" : "");
   check_narrowing("weight", weight, dtype);
   if (positions.has_value()) check_narrowing("positions", *positions, dtype);
   PT_CHECK(padding_idx >= -1 && padding_idx < weight.size(0), kName, ": padding_idx is ",
@@ -135,7 +161,10 @@ Tensor embedding(const Tensor& tokens, const Tensor& weight, const OptionalTenso
   const Tensor ids = tokens.contiguous();
   const OptionalTensor ends =
       cu_seqlens.has_value() ? OptionalTensor(cu_seqlens->contiguous()) : std::nullopt;
-  const Sequences sequences = sequences_of(ids, ends);
+  Sequences sequences = sequences_of(ids, ends);
+  if (ends.has_value() && (sinusoidal || positions.has_value())) {
+    sequences.longest = longest_sequence(kName, "max_seqlen", max_seqlen, *ends);
+  }
   const int64_t columns = weight.size(1);
   if (positions.has_value()) {
     check_rows(kName, "positions", *positions);
@@ -152,13 +181,16 @@ Tensor embedding(const Tensor& tokens, const Tensor& weight, const OptionalTenso
 
   const Tensor rows = weight.contiguous();
   Tensor table = positions.has_value() ? positions->contiguous() : Tensor();
-  if (sinusoidal) table = sinusoids(sequences.longest, columns, compute_type(dtype));
+  if (sinusoidal) {
+    table = sinusoids(sequences.longest, columns, compute_type(dtype), weight.device());
+  }
   std::vector<int64_t> sizes = tokens.sizes().vec();
   sizes.push_back(columns);
   Tensor out = at::empty(sizes, weight.options().dtype(dtype));
   args.rows = ids.numel();
   args.columns = columns;
   args.batch = sequences.batch;
+  args.vocabulary = weight.size(0);
   args.tokens = ids.const_data_ptr<int64_t>();
   args.weight = rows.const_data_ptr();
   args.weight_type = type_of(rows);
@@ -167,11 +199,12 @@ Tensor embedding(const Tensor& tokens, const Tensor& weight, const OptionalTenso
   if (table.defined()) {
     args.positions = table.const_data_ptr();
     args.positions_type = type_of(table);
+    args.table_rows = table.size(0);
   }
   args.scale = scale;
   args.out = out.mutable_data_ptr();
   args.out_type = type_of(out);
-  kernels().embedding_forward(args);
+  on(weight).embedding_forward(args);
   return out;
 }
 
@@ -182,7 +215,7 @@ Two embedding_backward(const Tensor& grad, const Tensor& tokens, const Tensor& w
   check_rows(kName, "grad", grad);
   std::vector<int64_t> sizes = tokens.sizes().vec();
   sizes.push_back(weight.size(1));
-  check_kept(kName, "grad", grad, sizes, grad.scalar_type());
+  check_kept(kName, "grad", grad, sizes, grad.scalar_type(), weight);
   const Tensor ids = tokens.contiguous(), g = with_unit_columns(as_rows(grad));
   const OptionalTensor ends =
       cu_seqlens.has_value() ? OptionalTensor(cu_seqlens->contiguous()) : std::nullopt;
@@ -220,7 +253,7 @@ Two embedding_backward(const Tensor& grad, const Tensor& tokens, const Tensor& w
     args.grad_positions = grad_positions.mutable_data_ptr();
     args.positions_type = type_of(grad_positions);
   }
-  kernels().embedding_backward(args);
+  on(weight).embedding_backward(args);
   if (occurring) grad_weight = rows_of_gradient(*occurring, grad_weight, weight);
   return {grad_weight, grad_positions};
 }

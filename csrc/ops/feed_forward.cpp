@@ -1,6 +1,7 @@
 // feed_forward (section 3.3 of the paper): two matrix products whose epilogues hold bias,
 // activation and dropout. `hidden`, kept for backward, is the activated and dropped value for relu
 // (its sign tells the slope) and the value before the activation for gelu and silu.
+#include "device.h"
 #include "linear.h"
 #include "ops.h"
 
@@ -13,8 +14,8 @@ constexpr const char* kName = "feed_forward";
 // dropout(activation(pre)) once more, for activations that keep the value before.
 Tensor activated_again(const Tensor& pre, Activation activation, const Dropout& dropout) {
   Tensor out = empty(pre.sizes(), pre.options());
-  kernels().activation_forward({pre.size(0), pre.size(1), pre.const_data_ptr(),
-                                out.mutable_data_ptr(), type_of(pre), activation, dropout});
+  on(pre).activation_forward({pre.size(0), pre.size(1), pre.const_data_ptr(),
+                              out.mutable_data_ptr(), type_of(pre), activation, dropout});
   return out;
 }
 
@@ -31,8 +32,8 @@ void check_backward(const Tensor& grad, const Tensor& x, const Tensor& w1, const
   check_inputs(x, w1, std::nullopt, w2, std::nullopt);
   std::vector<int64_t> sizes = x.sizes().vec();
   sizes.back() = w2.size(0);
-  check_kept(kName, "grad", grad, sizes, x.scalar_type());
-  check_kept(kName, "hidden", hidden, {as_rows(x).size(0), w1.size(0)}, x.scalar_type());
+  check_kept(kName, "grad", grad, sizes, x.scalar_type(), x);
+  check_kept(kName, "hidden", hidden, {as_rows(x).size(0), w1.size(0)}, x.scalar_type(), x);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 // layer_norm and add_layer_norm.
+#include "device.h"
 #include "ops.h"
 
 namespace pt::ops {
@@ -60,9 +61,9 @@ void check_backward(const char* op, const Tensor& grad, const Tensor& x, const T
                     const Tensor& mean, const Tensor& rstd) {
   check_norm(op, x, weight, weight, 1.0);
   const int64_t rows = as_rows(x).size(0);
-  check_kept(op, "grad", grad, x.sizes(), x.scalar_type());
-  check_kept(op, "mean", mean, {rows}, compute_type(x.scalar_type()));
-  check_kept(op, "rstd", rstd, {rows}, compute_type(x.scalar_type()));
+  check_kept(op, "grad", grad, x.sizes(), x.scalar_type(), x);
+  check_kept(op, "mean", mean, {rows}, compute_type(x.scalar_type()), x);
+  check_kept(op, "rstd", rstd, {rows}, compute_type(x.scalar_type()), x);
 }
 
 }  // namespace
@@ -73,7 +74,7 @@ Three layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, doub
   const auto statistics = x.options().dtype(compute_type(x.scalar_type()));
   Tensor out = at::empty(rows.sizes(), x.options());
   Tensor mean = at::empty({rows.size(0)}, statistics), rstd = at::empty({rows.size(0)}, statistics);
-  kernels().layer_norm_forward(forward_args(rows, gain, shift, eps, out, mean, rstd));
+  on(rows).layer_norm_forward(forward_args(rows, gain, shift, eps, out, mean, rstd));
   return {out.view(x.sizes()), mean, rstd};
 }
 
@@ -83,7 +84,7 @@ Three layer_norm_backward(const Tensor& grad, const Tensor& x, const Tensor& wei
   const Tensor rows = rows_of(x), g = rows_of(grad), gain = weight.contiguous();
   Tensor grad_x = at::empty(rows.sizes(), x.options());
   Tensor grad_weight = at::empty_like(gain), grad_bias = at::empty_like(gain);
-  kernels().layer_norm_backward(
+  on(rows).layer_norm_backward(
       backward_args(g, rows, gain, mean, rstd, grad_x, grad_weight, grad_bias));
   return {grad_x.view(x.sizes()), grad_weight, grad_bias};
 }
@@ -106,7 +107,7 @@ Four add_layer_norm(const Tensor& x, const Tensor& residual, const Tensor& weigh
   args.residual_stride = added.stride(0);
   args.sum = sum.mutable_data_ptr();
   args.dropout = dropout;
-  kernels().layer_norm_forward(args);
+  on(rows).layer_norm_forward(args);
   return {out.view(x.sizes()), sum.view(x.sizes()), mean, rstd};
 }
 
@@ -115,7 +116,7 @@ Four add_layer_norm_backward(const Tensor& grad_out, const OptionalTensor& grad_
                              const Tensor& rstd, double dropout_p, const OptionalTensor& seed) {
   check_backward("add_layer_norm", grad_out, sum, weight, mean, rstd);
   if (grad_sum.has_value()) {
-    check_kept("add_layer_norm", "grad_sum", *grad_sum, sum.sizes(), sum.scalar_type());
+    check_kept("add_layer_norm", "grad_sum", *grad_sum, sum.sizes(), sum.scalar_type(), sum);
   }
   const Tensor rows = rows_of(sum), g = rows_of(grad_out), gain = weight.contiguous();
   Tensor total = at::empty(rows.sizes(), sum.options());
@@ -134,7 +135,7 @@ Four add_layer_norm_backward(const Tensor& grad_out, const OptionalTensor& grad_
     args.grad_x = grad_x.mutable_data_ptr();
     grad_x = grad_x.view(sum.sizes());
   }
-  kernels().layer_norm_backward(args);
+  on(rows).layer_norm_backward(args);
   return {total.view(sum.sizes()), grad_x, grad_weight, grad_bias};
 }
 

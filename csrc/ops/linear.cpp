@@ -1,6 +1,7 @@
 // linear and its gradient: three matrix products and a column sum.
 #include "linear.h"
 
+#include "device.h"
 #include "ops.h"
 
 namespace pt::ops {
@@ -30,7 +31,7 @@ void multiply(const Tensor& x, const Tensor& weight, Tensor& out, const Epilogue
   args.out_type = type_of(out);
   args.out_stride = args.n;
   args.epilogue = epilogue;
-  kernels().matmul(args);
+  on(x).matmul(args);
 }
 
 void multiply_back(const Tensor& grad, const Tensor& weight, Tensor& out,
@@ -45,7 +46,7 @@ void multiply_back(const Tensor& grad, const Tensor& weight, Tensor& out,
   args.out_type = type_of(out);
   args.out_stride = args.n;
   args.epilogue = epilogue;
-  kernels().matmul(args);
+  on(grad).matmul(args);
 }
 
 Tensor weight_gradient(const Tensor& grad, const Tensor& x, const Tensor& weight) {
@@ -59,15 +60,15 @@ Tensor weight_gradient(const Tensor& grad, const Tensor& x, const Tensor& weight
   args.out = out.mutable_data_ptr();
   args.out_type = type_of(out);
   args.out_stride = args.n;
-  kernels().matmul(args);
+  on(grad).matmul(args);
   return out;
 }
 
 Tensor bias_gradient(const Tensor& grad, at::ScalarType type) {
   Tensor out = empty({grad.size(1)}, grad.options().dtype(type));
   const Tensor rows = with_unit_columns(grad);
-  kernels().column_sums({rows.size(0), rows.size(1), rows.const_data_ptr(), type_of(rows),
-                         rows.stride(0), out.mutable_data_ptr(), type_of(out)});
+  on(rows).column_sums({rows.size(0), rows.size(1), rows.const_data_ptr(), type_of(rows),
+                        rows.stride(0), out.mutable_data_ptr(), type_of(out)});
   return out;
 }
 
@@ -94,7 +95,7 @@ void check_backward(const char* op, const Tensor& grad, const Tensor& x, const T
   check_linear(op, "weight", weight, "bias", std::nullopt, x, x.size(-1));
   std::vector<int64_t> sizes = x.sizes().vec();
   sizes.back() = weight.size(0);
-  check_kept(op, "grad", grad, sizes, x.scalar_type());
+  check_kept(op, "grad", grad, sizes, x.scalar_type(), x);
 }
 
 }  // namespace

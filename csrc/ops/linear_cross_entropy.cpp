@@ -1,5 +1,9 @@
 // linear_cross_entropy: for "mean" and "sum" the gradients are computed along with the loss, since
 // the weight of every row is known then; for "none" backward computes the logits again.
+#include <algorithm>
+#include <cmath>
+
+#include "device.h"
 #include "linear.h"
 #include "ops.h"
 
@@ -10,23 +14,19 @@ namespace {
 constexpr const char* kName = "linear_cross_entropy";
 constexpr int64_t kAll = -1;  // classes: every row of the weight
 
-// Returns how many targets count.
-int64_t check_targets(const Tensor& targets, int64_t classes, int64_t ignore_index) {
-  const auto values = targets.accessor<int64_t, 1>();
-  int64_t counted = 0;
+void check_targets(const Tensor& targets, int64_t classes, int64_t ignore_index) {
+  if (!values_are_checked(targets)) return;
+  const Tensor host = targets.cpu();
+  const auto values = host.accessor<int64_t, 1>();
   for (int64_t i = 0; i < targets.size(0); i++) {
-    if (values[i] == ignore_index) continue;
-    PT_CHECK(values[i] >= 0 && values[i] < classes, kName, ": targets[", i, "] is ", values[i],
-             "; it must be at least 0 and below ", classes, ", or ignore_index (", ignore_index,
-             ")");
-    counted++;
+    PT_CHECK(values[i] == ignore_index || (values[i] >= 0 && values[i] < classes), kName,
+             ": targets[", i, "] is ", values[i], "; it must be at least 0 and below ", classes,
+             ", or ignore_index (", ignore_index, ")");
   }
-  return counted;
 }
 
-int64_t check(const Tensor& x, const Tensor& weight, const Tensor& targets,
-              const OptionalTensor& bias, double label_smoothing, int64_t ignore_index,
-              int64_t classes) {
+void check(const Tensor& x, const Tensor& weight, const Tensor& targets, const OptionalTensor& bias,
+           double label_smoothing, int64_t ignore_index, int64_t classes) {
   check_rows(kName, "x", x);
   PT_CHECK(x.dim() == 2, kName, ": x has shape ", x.sizes(), "; expected [rows, columns]");
   check_linear(kName, "weight", weight, "bias", bias, x, x.size(1));
@@ -41,7 +41,7 @@ int64_t check(const Tensor& x, const Tensor& weight, const Tensor& targets,
            targets.sizes(), "; expected [", x.size(0), "], one for each row of x");
   PT_CHECK(label_smoothing >= 0.0 && label_smoothing <= 1.0, kName, ": label_smoothing is ",
            label_smoothing, "; it must be between 0 and 1");
-  return check_targets(targets, classes, ignore_index);
+  check_targets(targets, classes, ignore_index);
 }
 
 LinearCrossEntropyArgs make_args(const Tensor& x, const Tensor& weight, const Tensor& targets,
@@ -83,43 +83,75 @@ Three gradients_of(const Tensor& x, const Tensor& weight, const OptionalTensor& 
   return {grad_x, grad_weight, grad_bias};
 }
 
-// The sum in row order, in float64.
-template <class T>
-double sum_in_order(const Tensor& losses) {
-  const T* values = losses.const_data_ptr<T>();
-  double sum = 0;
-  for (int64_t i = 0; i < losses.size(0); i++) sum += double(values[i]);
-  return sum;
-}
+// What "mean" and "sum" make of the losses: a sum of float64, multiplied by the share of a row. On
+// the CPU both are numbers; elsewhere they stay on the device, which nobody waits for.
+class Reduction {
+ public:
+  Reduction(const std::string& name, const Tensor& targets, int64_t ignore_index,
+            const at::TensorOptions& options)
+      : options_(options) {
+    PT_CHECK(name == "mean" || name == "sum" || name == "none", kName, ": reduction is '", name,
+             "'; choose one of mean, sum, none");
+    is_none_ = name == "none";
+    if (name != "mean") return;
+    if (targets.is_cpu()) {
+      const int64_t* values = targets.const_data_ptr<int64_t>();
+      share_ = 1.0 /
+               double(targets.numel() - std::count(values, values + targets.numel(), ignore_index));
+    } else {
+      shares_ = targets.ne(ignore_index).sum().to(at::kDouble).reciprocal();
+    }
+  }
+
+  bool is_none() const { return is_none_; }
+
+  // Without a row that counts, the share is infinite; no row has a gradient then.
+  void weigh(LinearCrossEntropyArgs& args) {
+    args.uniform_weight = std::isfinite(share_) ? share_ : 0.0;
+    if (!shares_.defined()) return;
+    weights_ = shares_.to(options_.dtype()).expand({args.rows}).contiguous();
+    args.row_weights = weights_.const_data_ptr();
+  }
+
+  Tensor operator()(const Tensor& losses) const {
+    if (is_none_) return losses;
+    if (losses.is_cpu()) {
+      const bool wide = losses.scalar_type() == at::kDouble;
+      const double sum = wide ? sum_in_order<double>(losses) : sum_in_order<float>(losses);
+      return at::scalar_tensor(sum * share_, options_);
+    }
+    const Tensor sum = losses.sum(at::kDouble);
+    return (shares_.defined() ? sum * shares_ : sum).to(options_.dtype());
+  }
+
+ private:
+  bool is_none_;
+  at::TensorOptions options_;
+  double share_ = 1.0;
+  Tensor shares_, weights_;
+};
 
 }  // namespace
 
 Four linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor& targets,
                           const OptionalTensor& bias, double label_smoothing, int64_t ignore_index,
                           const std::string& reduction, int64_t classes, bool gradients) {
-  PT_CHECK(reduction == "mean" || reduction == "sum" || reduction == "none", kName,
-           ": reduction is '", reduction, "'; choose one of mean, sum, none");
   const int64_t scored = classes == kAll ? weight.size(0) : classes;
-  const int64_t counted = check(x, weight, targets, bias, label_smoothing, ignore_index, scored);
+  check(x, weight, targets, bias, label_smoothing, ignore_index, scored);
   const OptionalTensor added = contiguous_or_none(bias);
   const Tensor labels = targets.contiguous();
   const auto options = x.options().dtype(compute_type(x.scalar_type()));
+  Reduction reduce(reduction, labels, ignore_index, options);
   Tensor losses = empty({x.size(0)}, options);
   LinearCrossEntropyArgs args =
       make_args(x, weight, labels, added, label_smoothing, ignore_index, scored, losses);
-  const double share = reduction == "mean" ? 1.0 / double(counted) : 1.0;
-  // Without a counted row the mean is 0 / 0, as torch's; no row carries a gradient then.
-  args.uniform_weight = counted > 0 ? share : 0.0;
   Three grads{nothing(x), nothing(weight), nothing(weight)};
-  if (gradients && reduction != "none") grads = gradients_of(x, weight, added, args);
-  kernels().linear_cross_entropy(args);
-  Tensor loss = losses;
-  if (reduction != "none") {
-    const double sum =
-        options.dtype() == at::kDouble ? sum_in_order<double>(losses) : sum_in_order<float>(losses);
-    loss = at::scalar_tensor(reduction == "mean" ? sum / double(counted) : sum, options);
+  if (gradients && !reduce.is_none()) {
+    reduce.weigh(args);
+    grads = gradients_of(x, weight, added, args);
   }
-  return {loss, std::get<0>(grads), std::get<1>(grads), std::get<2>(grads)};
+  on(x).linear_cross_entropy(args);
+  return {reduce(losses), std::get<0>(grads), std::get<1>(grads), std::get<2>(grads)};
 }
 
 Three linear_cross_entropy_backward(const Tensor& grad, const Tensor& x, const Tensor& weight,
@@ -127,7 +159,7 @@ Three linear_cross_entropy_backward(const Tensor& grad, const Tensor& x, const T
                                     double label_smoothing, int64_t ignore_index, int64_t classes) {
   const int64_t scored = classes == kAll ? weight.size(0) : classes;
   check(x, weight, targets, bias, label_smoothing, ignore_index, scored);
-  check_kept(kName, "grad", grad, targets.sizes(), compute_type(x.scalar_type()));
+  check_kept(kName, "grad", grad, targets.sizes(), compute_type(x.scalar_type()), x);
   const OptionalTensor added = contiguous_or_none(bias);
   const Tensor labels = targets.contiguous(), row_weights = grad.contiguous();
   Tensor losses = empty({x.size(0)}, grad.options());
@@ -135,7 +167,7 @@ Three linear_cross_entropy_backward(const Tensor& grad, const Tensor& x, const T
       make_args(x, weight, labels, added, label_smoothing, ignore_index, scored, losses);
   args.row_weights = row_weights.const_data_ptr();
   const Three grads = gradients_of(x, weight, added, args);
-  kernels().linear_cross_entropy(args);
+  on(x).linear_cross_entropy(args);
   return grads;
 }
 

@@ -1,4 +1,4 @@
-// Every op on the CPU, as the schemas in bindings/library.cpp name them.
+// Every op, as the schemas in bindings/library.cpp name them.
 #pragma once
 
 #include <array>
@@ -42,9 +42,9 @@ Three linear_cross_entropy_backward(const Tensor& grad, const Tensor& x, const T
                                     double label_smoothing, int64_t ignore_index, int64_t classes);
 
 Tensor embedding(const Tensor& tokens, const Tensor& weight, const OptionalTensor& cu_seqlens,
-                 const OptionalTensor& positions, bool sinusoidal, double scale, double dropout_p,
-                 const OptionalTensor& seed, int64_t padding_idx, at::ScalarType dtype,
-                 bool sparse);
+                 int64_t max_seqlen, const OptionalTensor& positions, bool sinusoidal, double scale,
+                 double dropout_p, const OptionalTensor& seed, int64_t padding_idx,
+                 at::ScalarType dtype, bool sparse);
 Two embedding_backward(const Tensor& grad, const Tensor& tokens, const Tensor& weight,
                        const OptionalTensor& cu_seqlens, const OptionalTensor& positions,
                        double scale, double dropout_p, const OptionalTensor& seed,

@@ -1,4 +1,5 @@
 // top_log_probs and sum_of_squares.
+#include "device.h"
 #include "ops.h"
 
 namespace pt::ops {
@@ -14,22 +15,25 @@ Two top_log_probs(const Tensor& logits, int64_t k) {
   const auto options = logits.options().dtype(compute_type(logits.scalar_type()));
   Tensor values = at::empty({rows.size(0), k}, options);
   Tensor indices = at::empty({rows.size(0), k}, options.dtype(at::kLong));
-  kernels().top_log_probs({rows.size(0), rows.size(1), k, rows.const_data_ptr(), type_of(rows),
-                           rows.stride(0), values.mutable_data_ptr(),
-                           indices.mutable_data_ptr<int64_t>()});
+  on(rows).top_log_probs({rows.size(0), rows.size(1), k, rows.const_data_ptr(), type_of(rows),
+                          rows.stride(0), values.mutable_data_ptr(),
+                          indices.mutable_data_ptr<int64_t>()});
   return {values.to(at::kFloat), indices};
 }
 
 Tensor sum_of_squares(at::TensorList tensors) {
-  double total = 0;
+  constexpr const char* op = "sum_of_squares";
+  const auto doubles = tensors[0].options().dtype(at::kDouble);
+  Tensor sums = at::empty({int64_t(tensors.size())}, doubles);
+  double* sum = sums.mutable_data_ptr<double>();
   for (const Tensor& tensor : tensors) {
-    check_rows("sum_of_squares", "tensors", tensor);
+    check_rows(op, "tensors", tensor);
+    PT_CHECK(tensor.device() == sums.device(), op, ": tensors are on ", sums.device(), " and on ",
+             tensor.device(), "; give those of one device");
     const Tensor flat = tensor.contiguous();
-    double sum = 0;
-    kernels().sum_of_squares({flat.numel(), flat.const_data_ptr(), type_of(flat), &sum});
-    total += sum;
+    on(flat).sum_of_squares({flat.numel(), flat.const_data_ptr(), type_of(flat), sum++});
   }
-  return at::scalar_tensor(total, at::TensorOptions().dtype(at::kDouble));
+  return sums.is_cpu() ? at::scalar_tensor(sum_in_order<double>(sums), doubles) : sums.sum();
 }
 
 }  // namespace pt::ops

@@ -1,6 +1,8 @@
 #include "tensors.h"
 
 #include <cmath>
+#include <cstdlib>
+#include <cstring>
 
 #include "../kernels/cpu/huge_pages.h"
 
@@ -12,6 +14,8 @@ Type type_of(const Tensor& tensor) {
       return Type::bfloat16;
     case at::kDouble:
       return Type::float64;
+    case at::kHalf:
+      return Type::float16;
     default:
       return Type::float32;
   }
@@ -21,12 +25,23 @@ at::ScalarType compute_type(at::ScalarType type) {
   return type == at::kDouble ? at::kDouble : at::kFloat;
 }
 
-void check_rows(const char* op, const char* name, const Tensor& tensor) {
-  PT_CHECK(tensor.device().is_cpu(), op, ": ", name, " is on ", tensor.device(),
+namespace {
+
+void check_device(const char* op, const char* name, const Tensor& tensor) {
+  PT_CHECK(tensor.is_cpu(), op, ": ", name, " is on ", tensor.device(),
            ", but this build runs on the CPU alone; move it with .cpu()");
+}
+
+bool is_half(at::ScalarType type) { return type == at::kBFloat16 || type == at::kHalf; }
+
+}  // namespace
+
+void check_rows(const char* op, const char* name, const Tensor& tensor) {
+  check_device(op, name, tensor);
   const at::ScalarType type = tensor.scalar_type();
-  PT_CHECK(type == at::kFloat || type == at::kBFloat16 || type == at::kDouble, op, ": ", name,
-           " is ", type, "; expected Float, BFloat16 or Double");
+  const bool anywhere = type == at::kFloat || type == at::kBFloat16 || type == at::kDouble;
+  PT_CHECK(anywhere || (type == at::kHalf && tensor.is_cuda()), op, ": ", name, " is ", type,
+           "; expected Float, BFloat16 or Double", tensor.is_cuda() ? ", or Half" : "");
 }
 
 void check_same(const char* op, const char* name, const Tensor& tensor, const char* other_name,
@@ -40,10 +55,10 @@ void check_same(const char* op, const char* name, const Tensor& tensor, const ch
 void check_parameter(const char* op, const char* name, const Tensor& tensor, const Tensor& x) {
   PT_CHECK(tensor.device() == x.device(), op, ": ", name, " is on ", tensor.device(),
            ", but x is on ", x.device());
-  const bool mixed = x.scalar_type() == at::kBFloat16 && tensor.scalar_type() == at::kFloat;
+  const bool mixed = is_half(x.scalar_type()) && tensor.scalar_type() == at::kFloat;
   PT_CHECK(mixed || tensor.scalar_type() == x.scalar_type(), op, ": ", name, " is ",
            tensor.scalar_type(), ", but x is ", x.scalar_type(),
-           "; give both the same type, or Float parameters to BFloat16 rows");
+           "; give both the same type, or Float parameters to rows of 16 bits");
 }
 
 void check_vector(const char* op, const char* name, const Tensor& tensor, const Tensor& x,
@@ -54,13 +69,21 @@ void check_vector(const char* op, const char* name, const Tensor& tensor, const 
 }
 
 void check_kept(const char* op, const char* name, const Tensor& tensor, at::IntArrayRef sizes,
-                at::ScalarType type) {
-  PT_CHECK(tensor.device().is_cpu(), op, ": ", name, " is on ", tensor.device(),
-           ", but this build runs on the CPU alone");
+                at::ScalarType type, const Tensor& rows) {
+  PT_CHECK(tensor.device() == rows.device(), op, ": ", name, " is on ", tensor.device(),
+           ", but the rows are on ", rows.device());
   PT_CHECK(tensor.sizes() == sizes, op, ": ", name, " has shape ", tensor.sizes(), "; expected ",
            sizes);
   PT_CHECK(tensor.scalar_type() == type, op, ": ", name, " is ", tensor.scalar_type(),
            "; expected ", type);
+}
+
+bool values_are_checked(const Tensor& tensor) {
+  static const bool asked = [] {
+    const char* value = std::getenv("PYTRANSFORMER_CHECK");
+    return value != nullptr && std::strcmp(value, "1") == 0;
+  }();
+  return asked || tensor.is_cpu();
 }
 
 void check_cu_seqlens(const char* op, const char* name, const Tensor& cu_seqlens,
@@ -71,7 +94,9 @@ void check_cu_seqlens(const char* op, const char* name, const Tensor& cu_seqlens
            "; expected Int (int32)");
   PT_CHECK(cu_seqlens.dim() == 1 && cu_seqlens.size(0) >= 1, op, ": ", name, " has shape ",
            cu_seqlens.sizes(), "; expected [batch + 1]");
-  const auto ends = cu_seqlens.accessor<int32_t, 1>();
+  if (!values_are_checked(cu_seqlens)) return;
+  const Tensor values = cu_seqlens.cpu();
+  const auto ends = values.accessor<int32_t, 1>();
   const int64_t batch = cu_seqlens.size(0) - 1;
   PT_CHECK(ends[0] == 0, op, ": ", name, " starts at ", ends[0], "; it must start at 0");
   for (int64_t b = 0; b < batch; b++) {
@@ -82,13 +107,18 @@ void check_cu_seqlens(const char* op, const char* name, const Tensor& cu_seqlens
            count, " rows");
 }
 
-int64_t longest_sequence(const Tensor& cu_seqlens) {
-  const auto ends = cu_seqlens.accessor<int32_t, 1>();
+int64_t longest_sequence(const char* op, const char* name, int64_t given,
+                         const Tensor& cu_seqlens) {
+  if (given >= 0 && !values_are_checked(cu_seqlens)) return given;
+  const Tensor values = cu_seqlens.cpu();
+  const auto ends = values.accessor<int32_t, 1>();
   int64_t longest = 0;
-  for (int64_t b = 0; b + 1 < cu_seqlens.size(0); b++) {
+  for (int64_t b = 0; b + 1 < values.size(0); b++) {
     longest = std::max<int64_t>(longest, ends[b + 1] - ends[b]);
   }
-  return longest;
+  PT_CHECK(given < 0 || given >= longest, op, ": ", name, " is ", given,
+           ", but the longest sequence has ", longest, " rows");
+  return given < 0 ? longest : given;
 }
 
 uint64_t dropout_threshold(double p) { return static_cast<uint64_t>(std::floor(p * 4294967296.0)); }
@@ -131,7 +161,7 @@ Matrix matrix_of(const Tensor& tensor) {
 
 Matrix weight_of(const Tensor& weight, const Tensor& x) {
   Matrix matrix = matrix_of(weight);
-  matrix.round_to_bfloat16 = x.scalar_type() == at::kBFloat16 && weight.scalar_type() == at::kFloat;
+  matrix.round_to_bfloat16 = is_half(x.scalar_type()) && weight.scalar_type() == at::kFloat;
   return matrix;
 }
 
@@ -144,7 +174,7 @@ Tensor nothing(const Tensor& like) { return at::empty({0}, like.options()); }
 
 Tensor empty(at::IntArrayRef sizes, const at::TensorOptions& options) {
   Tensor tensor = at::empty(sizes, options);
-  advise_huge_pages(tensor.mutable_data_ptr(), tensor.nbytes());
+  if (tensor.is_cpu()) advise_huge_pages(tensor.mutable_data_ptr(), tensor.nbytes());
   return tensor;
 }
 

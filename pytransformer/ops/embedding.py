@@ -14,6 +14,7 @@ def embedding(
     weight: Tensor,
     cu_seqlens: Tensor | None = None,
     *,
+    max_seqlen: int | None = None,
     scale: float = 1.0,
     positions: str | Tensor | None = "sinusoidal",
     dropout_p: float = 0.0,
@@ -28,6 +29,7 @@ def embedding(
         tokens: int64 ``[rows]`` with ``cu_seqlens``, or ``[batch, length]`` without.
         weight: ``[vocabulary, columns]``, float32, bfloat16 or float64.
         cu_seqlens: int32 ``[batch + 1]``; positions count from 0 in each sequence.
+        max_seqlen: at least the longest sequence; computed when None.
         scale: multiplies the embedding, not the position.
         positions: ``"sinusoidal"`` (the sine half, then the cosine half), a learned table
             ``[max_length, columns]``, or None.
@@ -55,10 +57,13 @@ def embedding(
             f"embedding: padding_idx is {padding_idx}; it must be a row of weight, from 0 to "
             f"{weight.shape[0] - 1}, or None"
         )
+    if max_seqlen is not None and max_seqlen < 0:
+        raise ValueError(f"embedding: max_seqlen is {max_seqlen}; it must be at least 0, or None")
     return library.embedding(
         tokens,
         weight,
         cu_seqlens,
+        -1 if max_seqlen is None else max_seqlen,
         positions if isinstance(positions, Tensor) else None,
         named,
         scale,
@@ -75,6 +80,7 @@ def _fake(
     tokens: Tensor,
     weight: Tensor,
     cu_seqlens: Tensor | None,
+    max_seqlen: int,
     positions: Tensor | None,
     sinusoidal: bool,
     scale: float,

@@ -15,6 +15,7 @@ def embedding(
     weight: Tensor,
     cu_seqlens: Tensor | None = None,
     *,
+    max_seqlen: int | None = None,
     scale: float = 1.0,
     positions: str | Tensor | None = "sinusoidal",
     dropout_p: float = 0.0,
@@ -29,6 +30,7 @@ def embedding(
         tokens: int64 ``[rows]`` with ``cu_seqlens``, or ``[batch, length]`` without.
         weight: ``[vocabulary, d]``.
         cu_seqlens: int32 ``[batch + 1]``; positions count from 0 in each sequence.
+        max_seqlen: not needed here.
         scale: multiplies the embedding, not the position.
         positions: ``"sinusoidal"``, a learned table ``[max_length, d]``, or None.
         dropout_p: probability of zeroing an element of the sum.

@@ -114,12 +114,13 @@ def _embedding(make: Make) -> Iterator[Args]:
     tokens, ends = _tokens()
     for dropout in _dropout():
         weight = make(6, 7)
-        yield tokens, weight, ends, None, True, 2.0, *dropout, -1, weight.dtype, False
-        yield tokens, make(6, 7), ends, make(9, 7), False, 2.0, *dropout, 5, weight.dtype, False
+        yield tokens, weight, ends, -1, None, True, 2.0, *dropout, -1, weight.dtype, False
+        yield tokens, make(6, 7), ends, 4, make(9, 7), False, 2.0, *dropout, 5, weight.dtype, False
         yield (
             tokens.view(2, 3),
             make(6, 7),
             None,
+            -1,
             None,
             False,
             1.0,
@@ -132,6 +133,7 @@ def _embedding(make: Make) -> Iterator[Args]:
         tokens,
         make(6, 7, dtype=torch.float32),
         ends,
+        -1,
         None,
         True,
         2.0,
