@@ -34,4 +34,5 @@ endif()
 # Of csrc/kernels/cuda, without their suffix.
 set(PT_CUDA_KERNELS
   attention_backward attention_backward_keys attention_backward_plain attention_backward_queries
-  attention_forward attention_forward_plain layer_norm_backward layer_norm_forward)
+  attention_forward attention_forward_plain layer_norm_backward layer_norm_forward matmul
+  matmul_bfloat16 matmul_float16 matmul_plain)

@@ -6,16 +6,18 @@
 
 #include "../attention.h"
 #include "../layer_norm.h"
+#include "../matmul.h"
 #include "../types.h"
 
 struct CUstream_st;
 
 // name, argument struct: the one list of launchers.
-#define PT_FOR_EACH_CUDA_KERNEL(X)             \
-  X(attention_forward, AttentionForwardArgs)   \
-  X(attention_backward, AttentionBackwardArgs) \
-  X(layer_norm_forward, LayerNormForwardArgs)  \
-  X(layer_norm_backward, LayerNormBackwardArgs)
+#define PT_FOR_EACH_CUDA_KERNEL(X)              \
+  X(attention_forward, AttentionForwardArgs)    \
+  X(attention_backward, AttentionBackwardArgs)  \
+  X(layer_norm_forward, LayerNormForwardArgs)   \
+  X(layer_norm_backward, LayerNormBackwardArgs) \
+  X(matmul, MatmulArgs)
 
 namespace pt::cuda {
 
@@ -27,6 +29,8 @@ class Queue {
   explicit Queue(Stream stream) : stream_(stream) {}
   virtual ~Queue() = default;
   Stream stream() const { return stream_; }
+  // Multiprocessors that share the work: tiles are chosen for them, no result depends on them.
+  virtual int multiprocessors() const { return 132; }
   // Device memory, at a multiple of 256 bytes, uninitialised, until the work queued after it is
   // done. Throws what its owner throws when there is none left.
   virtual void* take(size_t bytes) = 0;
