@@ -71,7 +71,10 @@ Status multiply_in_parts(Type type, const MatmulArgs& args, const Parts& parts, 
   constexpr int64_t kSize = 16 / int64_t(sizeof(T)) * 2;
   const int64_t stride = pieces_of(args.n, kSize) * kSize, rows = parts.count * args.m;
   auto* sums = static_cast<T*>(queue.take(size_t(rows * stride) * sizeof(T)));
-  MatmulArgs to_sums{args.m, args.n, args.k, args.a, args.b, sums};
+  MatmulArgs to_sums = args;
+  to_sums.accumulate = false;
+  to_sums.epilogue = {};
+  to_sums.out = sums;
   to_sums.out_type = sizeof(T) == 8 ? Type::float64 : Type::float32;
   to_sums.out_stride = stride;
   const Status status = multiply(type, to_sums, parts, queue);
