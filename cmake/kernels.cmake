@@ -35,5 +35,5 @@ endif()
 set(PT_CUDA_KERNELS
   activation_forward attention_backward attention_backward_keys attention_backward_plain
   attention_backward_queries attention_forward attention_forward_plain column_sums
-  embedding_backward embedding_forward layer_norm_backward layer_norm_forward sum_of_squares
-  top_log_probs)
+  embedding_backward embedding_forward layer_norm_backward layer_norm_forward matmul
+  matmul_bfloat16 matmul_float16 matmul_plain sum_of_squares top_log_probs)

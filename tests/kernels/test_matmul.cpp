@@ -1,4 +1,7 @@
 // The matrix product and its epilogue against three loops in float64.
+#ifdef PT_TEST_CUDA
+#include <cuda_on_host/threads.h>
+#endif
 #include <omp.h>
 
 #include <tuple>
@@ -24,9 +27,9 @@ struct Strides {
 Strides strides_of(Layout layout, int64_t rows, int64_t cols) {
   switch (layout) {
     case Layout::rows:
-      return {cols + 3, 1};
+      return {cols + gap(3), 1};
     case Layout::columns:
-      return {1, rows + 2};
+      return {1, rows + gap(2)};
     default:
       return {2 * cols + 1, 2};
   }
@@ -37,6 +40,7 @@ struct Operand {
   Strides strides;
   Values values;
   bool rounds = false;
+  Type rounds_to = Type::bfloat16;  // the type of what it meets
 
   Operand(Random& random, Type type, int64_t rows, int64_t cols, Layout layout)
       : strides(strides_of(layout, rows, cols)), values(type, extent(rows, cols)) {
@@ -50,7 +54,7 @@ struct Operand {
   }
   double at(int64_t i, int64_t j) const {
     const double x = values[offset(i, j)];
-    return rounds ? rounded(x, Type::bfloat16) : x;
+    return rounds ? rounded(x, rounds_to) : x;
   }
   Matrix view() const {
     Matrix m = matrix(values, strides.row, strides.col);
@@ -140,7 +144,7 @@ class Call {
 
  private:
   Call(const Case& c, Random random)
-      : c_(c), stride_(c.n + 5), size_(c.m == 0 || c.n == 0 ? 0 : (c.m - 1) * stride_ + c.n),
+      : c_(c), stride_(c.n + gap(5)), size_(c.m == 0 || c.n == 0 ? 0 : (c.m - 1) * stride_ + c.n),
         a_(random, c.a, c.m, c.k, c.a_layout), b_(random, c.b, c.k, c.n, c.b_layout),
         bias_(random.normals(c.a == Type::float64 ? c.a
                              : c.rounds           ? Type::float32
@@ -150,6 +154,7 @@ class Call {
         out_(c.out, size_), preactivation_(c.out, size_),
         dropout_(dropout_of(c.dropout, 0xfedcba9876543210)) {
     b_.rounds = c.rounds;
+    if (is_half(c.a)) b_.rounds_to = c.a;
     if (c.activation == Activation::relu) drop_saved();
     out_.fill(7.0);
     if (!c.accumulate) return;
@@ -241,9 +246,9 @@ std::vector<Case> layouts(Type type) {
   return cases;
 }
 
-std::vector<Case> mixed_types() {
+std::vector<Case> mixed_types(Type narrow) {
   std::vector<Case> cases;
-  const Type narrow = Type::bfloat16, wide = Type::float32;
+  const Type wide = Type::float32;
   for (const int64_t m : {5, 97}) {
     for (const Layout b : kLayouts) {
       Case c{m, 35, 18, narrow, wide, narrow, Layout::rows, b};
@@ -284,6 +289,64 @@ std::vector<Case> epilogues(Type type) {
   return cases;
 }
 
+#ifdef PT_TEST_CUDA
+// Small, middle and large tiles, with operands that are copied as they are, and more tiles over k
+// than there are places for them.
+std::vector<Case> tiles() {
+  std::vector<Case> cases;
+  for (const auto& [m, n] : {std::pair<int64_t, int64_t>{72, 56}, {120, 128}, {248, 504}}) {
+    for (const Type type : {Type::bfloat16, Type::float16}) {
+      for (const Layout a : {Layout::rows, Layout::columns}) {
+        for (const Layout b : {Layout::rows, Layout::columns}) {
+          cases.push_back({m, n, type == Type::bfloat16 ? 232 : 40, type, type, type, a, b});
+        }
+      }
+    }
+    Case c{m, n, 24};
+    c.bias = true;
+    cases.push_back(c);
+  }
+  return cases;
+}
+
+// Sums that are cut into parts.
+std::vector<Case> long_sums() {
+  std::vector<Case> cases;
+  for (const Type type : kTypes) {
+    Case c{17, 24, 8195, type, type, type, Layout::columns, Layout::rows};
+    c.bias = true;
+    cases.push_back(c);
+    c.bias = false;
+    c.out = arithmetic_of(type);
+    c.accumulate = true;
+    c.n = 9;
+    cases.push_back(c);
+  }
+  return cases;
+}
+
+// What tiles cost, without a GPU: shared memory is read without bank conflicts, every tile of an
+// operand is copied once for each tile of results, and nothing is multiplied twice.
+void tiles_cost_what_they_should(Report& report, const Kernels& kernels, Type type) {
+  constexpr int64_t kRows = 128, kCols = 256;  // of a large tile
+  for (const auto& [a, b] : {std::pair{Layout::rows, Layout::columns},
+                             {Layout::rows, Layout::rows},
+                             {Layout::columns, Layout::rows}}) {
+    const Case c{2 * kRows, 2 * kCols, 160, type, type, type, a, b};
+    report.begin(std::string(kernels.isa) + " cost, " + c.name());
+    Call call(c, 3);
+    on_host::reset_counters();
+    call.run(kernels);
+    const on_host::Counters counted = on_host::counters();
+    report.compare("bank conflicts", 0, double(counted.matrix_conflicts), 0, 0);
+    const int64_t copied = c.m / kRows * (c.n / kCols) * (kRows + kCols) * c.k * bytes_of(type);
+    report.compare("bytes", 0, double(counted.bytes_copied), double(copied), 0);
+    report.compare("products", 0, double(counted.products),
+                   double(c.m / 16 * (c.n / 8) * (c.k / 16)), 0);
+  }
+}
+#endif
+
 // Neither the threads nor the other rows change a bit.
 void determinism(Report& report, const Kernels& kernels) {
   const int before = omp_get_max_threads();
@@ -310,8 +373,14 @@ void determinism(Report& report, const Kernels& kernels) {
   omp_set_num_threads(before);
 }
 
+#ifndef PT_TEST_EVERY
+#define PT_TEST_EVERY 1
+#endif
+
+// All of them, or one in PT_TEST_EVERY where each takes long.
 void run(Report& report, const Kernels& kernels, const std::vector<Case>& cases) {
-  for (const Case& c : cases) {
+  for (size_t i = 0; i < cases.size(); i += PT_TEST_EVERY) {
+    const Case& c = cases[i];
     report.begin(std::string(kernels.isa) + " " + c.name());
     Call call(c, 3);
     call.run(kernels);
@@ -331,8 +400,17 @@ int main() {
       run(report, kernels, layouts(type));
       run(report, kernels, epilogues(type));
     }
-    run(report, kernels, mixed_types());
+    for (const pt::Type type : kTypes) {
+      if (is_half(type)) run(report, kernels, mixed_types(type));
+    }
     determinism(report, kernels);
+#ifdef PT_TEST_CUDA
+    run(report, kernels, tiles());
+    run(report, kernels, long_sums());
+    for (const pt::Type type : {pt::Type::bfloat16, pt::Type::float16}) {
+      if (aligned()) tiles_cost_what_they_should(report, kernels, type);
+    }
+#endif
   });
   return report.finish();
 }

@@ -21,8 +21,7 @@ __global__ void __launch_bounds__(kThreads)
   const int64_t row = vector / of_row, j = vector % of_row * kSize, at = row * columns + j;
   T x[kSize], keep[kSize];
   load_up_to(static_cast<const S*>(args.x) + at, columns - j, aligned, x);
-#pragma unroll
-  for (int e = 0; e < kSize; e++) x[e] = activate(args.activation, x[e]);
+  activate(args.activation, x);
   if (args.dropout.threshold > 0) {
     dropout_multipliers(args.dropout, j, row, keep);
 #pragma unroll

@@ -72,12 +72,6 @@ Status launch_careful(const char* name, unsigned blocks, Queue& queue,
                 blocks_of_flag);
 }
 
-// body(S{}) for a storage type of 16 bits.
-template <class Body>
-Status with_half(Type type, const Body& body) {
-  return type == Type::bfloat16 ? body(bfloat16{}) : body(float16{});
-}
-
 // body(S{}, Number<kHeadDim>{}) for the storage type and the narrowest tiles that hold a head.
 template <class Body>
 Status with_head(const AttentionShape& shape, const Body& body) {
@@ -88,7 +82,5 @@ Status with_head(const AttentionShape& shape, const Body& body) {
     return body(stored, Number<256>{});
   });
 }
-
-inline bool is_half(Type type) { return type == Type::bfloat16 || type == Type::float16; }
 
 }  // namespace pt::cuda

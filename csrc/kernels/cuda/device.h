@@ -56,4 +56,12 @@ Status with_storage(Type type, const Body& body) {
   }
 }
 
+inline bool is_half(Type type) { return type == Type::bfloat16 || type == Type::float16; }
+
+// body(S{}) for a storage type of 16 bits.
+template <class Body>
+Status with_half(Type type, const Body& body) {
+  return type == Type::bfloat16 ? body(bfloat16{}) : body(float16{});
+}
+
 }  // namespace pt::cuda

@@ -11,42 +11,6 @@ namespace pt::cuda {
 constexpr int kEmbeddingWarps = 4;  // of a block; each has a row of its own
 constexpr int kEmbeddingVector = 8;  // elements of a lane at a time: whole vectors of every type
 
-// Elements from `at` on of what `type` names, as load_up_to.
-template <class T, int kCount>
-__device__ __forceinline__ void load_typed(const void* data, Type type, int64_t at, int64_t left,
-                                           bool aligned, T (&to)[kCount]) {
-  switch (type) {
-    case Type::bfloat16:
-      return load_up_to(static_cast<const bfloat16*>(data) + at, left, aligned, to);
-    case Type::float16:
-      return load_up_to(static_cast<const float16*>(data) + at, left, aligned, to);
-    case Type::float64:
-      return load_up_to(static_cast<const double*>(data) + at, left, aligned, to);
-    default:
-      return load_up_to(static_cast<const float*>(data) + at, left, aligned, to);
-  }
-}
-template <class T, int kCount>
-__device__ __forceinline__ void store_typed(const T (&from)[kCount], void* data, Type type,
-                                            int64_t at, int64_t left, bool aligned) {
-  if constexpr (sizeof(T) == 8) {
-    if (type == Type::float64) {
-      return store_up_to(from, static_cast<double*>(data) + at, left, aligned);
-    }
-  }
-  float narrow[kCount];
-#pragma unroll
-  for (int i = 0; i < kCount; i++) narrow[i] = float(from[i]);
-  switch (type) {
-    case Type::bfloat16:
-      return store_up_to(narrow, static_cast<bfloat16*>(data) + at, left, aligned);
-    case Type::float16:
-      return store_up_to(narrow, static_cast<float16*>(data) + at, left, aligned);
-    default:
-      return store_up_to(narrow, static_cast<float*>(data) + at, left, aligned);
-  }
-}
-
 // Where sequence b begins: of packed sequences, never outside the rows.
 __device__ __forceinline__ int64_t start_of(const int32_t* cu_seqlens, int64_t length, int64_t b,
                                             int64_t rows) {

@@ -10,6 +10,7 @@ struct CUstream_st;
 
 // name, argument struct: the launchers there are so far.
 #define PT_FOR_EACH_CUDA_KERNEL(X)              \
+  X(matmul, MatmulArgs)                         \
   X(column_sums, ColumnSumsArgs)                \
   X(activation_forward, ActivationArgs)         \
   X(sum_of_squares, SumOfSquaresArgs)           \
@@ -39,6 +40,8 @@ class Queue {
   explicit Queue(Stream stream) : stream_(stream) {}
   virtual ~Queue() = default;
   Stream stream() const { return stream_; }
+  // Multiprocessors that share the work: tiles are chosen for them, no result depends on them.
+  virtual int multiprocessors() const { return 132; }
   // Device memory, at a multiple of 256 bytes, uninitialised, until the work queued after it is
   // done. Throws what its owner throws when there is none left.
   virtual void* take(size_t bytes) = 0;

@@ -38,7 +38,7 @@ __device__ __forceinline__ void store_vectors(const T (&from)[kCount], S* to) {
   for (int i = 0; i < kCount; i += kVector<S>) {
     Vector<S> vector;
 #pragma unroll
-    for (int j = 0; j < kVector<S>; j++) vector.at[j] = narrowed<S>(from[i + j]);
+    for (int j = 0; j < kVector<S>; j++) vector.at[j] = narrowed<S>(Compute<S>(from[i + j]));
     *reinterpret_cast<Vector<S>*>(to + i) = vector;
   }
 }
@@ -48,24 +48,53 @@ __device__ __forceinline__ void store_vectors(const T (&from)[kCount], S* to) {
 template <class S, class T, int kCount>
 __device__ __forceinline__ void load_up_to(const S* from, int64_t left, bool aligned,
                                            T (&to)[kCount]) {
-  if (aligned && left >= kCount) {
-    load_vectors(from, to);
-  } else {
-#pragma unroll
-    for (int i = 0; i < kCount; i++) to[i] = i < left ? T(widened(from[i])) : T(0);
+  if constexpr (kCount % kVector<S> == 0) {
+    if (aligned && left >= kCount) return load_vectors(from, to);
   }
+#pragma unroll
+  for (int i = 0; i < kCount; i++) to[i] = i < left ? T(widened(from[i])) : T(0);
 }
 template <class S, class T, int kCount>
 __device__ __forceinline__ void store_up_to(const T (&from)[kCount], S* to, int64_t left,
                                             bool aligned) {
-  if (aligned && left >= kCount) {
-    store_vectors(from, to);
-  } else {
-#pragma unroll
-    for (int i = 0; i < kCount; i++) {
-      if (i < left) to[i] = narrowed<S>(Compute<S>(from[i]));
-    }
+  if constexpr (kCount % kVector<S> == 0) {
+    if (aligned && left >= kCount) return store_vectors(from, to);
   }
+#pragma unroll
+  for (int i = 0; i < kCount; i++) {
+    if (i < left) to[i] = narrowed<S>(Compute<S>(from[i]));
+  }
+}
+
+// body(S{}) for the type of elements that meet arithmetic in T.
+template <class T, class Body>
+__device__ __forceinline__ void with_elements(Type type, const Body& body) {
+  switch (type) {
+    case Type::bfloat16:
+      return body(bfloat16{});
+    case Type::float16:
+      return body(float16{});
+    case Type::float64:
+      if constexpr (sizeof(T) == 8) return body(double{});
+      return;
+    default:
+      return body(float{});
+  }
+}
+// load_up_to and store_up_to, from element `at` on of what `type` names.
+template <class T, int kCount>
+__device__ __forceinline__ void load_typed(const void* data, Type type, int64_t at, int64_t left,
+                                           bool aligned, T (&to)[kCount]) {
+  with_elements<T>(type, [&](auto stored) {
+    load_up_to(static_cast<const decltype(stored)*>(data) + at, left, aligned, to);
+  });
+}
+template <class T, int kCount>
+__device__ __forceinline__ void store_typed(const T (&from)[kCount], void* data, Type type,
+                                            int64_t at, int64_t left, bool aligned) {
+  with_elements<T>(type, [&](auto stored) {
+    store_up_to(from, static_cast<decltype(stored)*>(data) + at, left, aligned);
+  });
 }
 
 // Parameters have the rows' type S or, beside 16-bit rows, float32.

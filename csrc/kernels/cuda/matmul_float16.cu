@@ -1,0 +1,8 @@
+// The matrix product of float16 operands.
+#include "matmul_halves.h"
+
+namespace pt::cuda {
+
+template Status multiply_halves<float16>(const MatmulArgs& args, const Parts& parts, Queue& queue);
+
+}  // namespace pt::cuda
