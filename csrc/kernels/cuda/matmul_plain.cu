@@ -175,7 +175,7 @@ class PlainBlock {
 };
 
 template <class Config>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 1)
     multiply_plain_tiles(const __grid_constant__ MatmulArgs args, const bool aligned,
                          const int64_t part_depth) {
   PlainBlock<Config>(args, aligned).run(part_depth);
