@@ -272,8 +272,8 @@ BUGS = [
     Bug(
         "a bias that is one column off",
         "matmul_epilogue.h",
-        "{col, count_, false}, bias_",
-        "{col + 1, count_ - 1, false}, bias_",
+        "col, count_, false, bias_",
+        "col + 1, count_ - 1, false, bias_",
         "matmul_bfloat16",
         "matmul",
         "plain",
