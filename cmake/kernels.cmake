@@ -34,6 +34,7 @@ endif()
 # Of csrc/kernels/cuda, without their suffix.
 set(PT_CUDA_KERNELS
   activation_forward attention_backward attention_backward_keys attention_backward_plain
-  attention_backward_queries attention_forward attention_forward_plain column_sums
-  embedding_backward embedding_forward layer_norm_backward layer_norm_forward matmul
-  matmul_bfloat16 matmul_float16 matmul_plain sum_of_squares top_log_probs)
+  attention_backward_queries attention_forward attention_forward_plain attention_weights
+  column_sums embedding_backward embedding_forward layer_norm_backward layer_norm_forward
+  linear_cross_entropy matmul matmul_bfloat16 matmul_float16 matmul_plain sum_of_squares
+  top_log_probs)

@@ -34,6 +34,7 @@ class HostQueue : public cuda::Queue {
     pieces_.push_back(memory);
     return memory;
   }
+  cuda::Status multiply(const MatmulArgs& args) override { return cuda::matmul(args, *this); }
   void sort(const int64_t* keys, int64_t n, int64_t* sorted, int64_t* places) override {
     std::iota(places, places + n, 0);
     std::stable_sort(places, places + n, [&](int64_t a, int64_t b) { return keys[a] < keys[b]; });
@@ -56,7 +57,7 @@ Kernels table(const char* name) {
   Kernels kernels{};
   kernels.isa = name;
 #define PT_MEMBER(name, Args) kernels.name = run<kSchedule, cuda::name, Args>;
-  PT_FOR_EACH_CUDA_KERNEL(PT_MEMBER)
+  PT_FOR_EACH_CONTRACT(PT_MEMBER)
 #undef PT_MEMBER
   return kernels;
 }

@@ -75,6 +75,8 @@ class Call {
   }
 
   const Values& losses() const { return losses_; }
+  const Values& grad_x() const { return grad_x_; }
+  void set_target(int64_t row, int64_t target) { targets_[size_t(row)] = target; }
   std::vector<const Values*> results() const { return {&losses_, &grad_x_, &grad_weight_}; }
 
  private:
@@ -102,7 +104,7 @@ class Call {
   double x(int64_t i, int64_t k) const { return x_[i * x_stride_ + k]; }
   double weight(int64_t v, int64_t k) const {
     const double w = c_.transposed ? weight_[k * c_.vocabulary + v] : weight_[v * c_.columns + k];
-    return rounds_ ? rounded(w, Type::bfloat16) : w;
+    return rounds_ ? rounded(w, c_.x) : w;
   }
   double length() const { return double(c_.columns + c_.vocabulary); }
   double weight_of_row(int64_t i) const { return c_.row_weights ? row_weights_[i] : kUniform; }
@@ -205,7 +207,11 @@ std::vector<Case> cases(Type x, Type weight) {
     all.push_back({5, 9, vocabulary, x, weight});
   }
   for (const int64_t rows : {0, 1, 14, 33}) all.push_back({rows, 17, 20, x, weight});
+#ifdef PT_TEST_CUDA
+  all.push_back({4100, 3, 5, x, weight});  // two chunks of rows
+#else
   all.push_back({1030, 3, 5, x, weight});  // three chunks of rows
+#endif
   for (const double smoothing : {0.0, 0.1, 1.0}) {
     Case c{20, 15, 37, x, weight, smoothing};
     c.bias = true;
@@ -233,6 +239,23 @@ void losses_alone(Report& report, const Kernels& kernels, const Case& c) {
   report.require(alone.losses().same_bits(whole.losses()), "differ from those with gradients");
 }
 
+#ifdef PT_TEST_CUDA
+// On the CPU whoever calls has checked them.
+void strays(Report& report, const Kernels& kernels, const Case& c) {
+  report.begin(std::string(kernels.isa) + " targets that do not exist, " + c.name());
+  Call call(c);
+  call.set_target(1, -1);
+  call.set_target(3, c.vocabulary);
+  call.set_target(4, int64_t(1) << 40);
+  call.run(kernels);
+  for (int64_t i = 0; i < c.rows; i++) {
+    const bool exists = i != 1 && i != 3 && i != 4;
+    report.require(std::isnan(call.losses()[i]) != exists, "the loss is NaN where it is none");
+    report.require(std::isnan(call.grad_x()[i * c.columns]) != exists, "so is the gradient");
+  }
+}
+#endif
+
 void determinism(Report& report, const Kernels& kernels, Type type) {
   const Case c{600, 20, 70, type, type};
   report.begin(std::string(kernels.isa) + " threads, " + c.name());
@@ -252,6 +275,9 @@ void run(Report& report, const Kernels& kernels, Type x, Type weight) {
     call.check(report, kernels);
   }
   losses_alone(report, kernels, {33, 17, 20, x, weight});
+#ifdef PT_TEST_CUDA
+  strays(report, kernels, {6, 9, 13, x, weight});
+#endif
 }
 
 }  // namespace
@@ -266,6 +292,9 @@ int main() {
       determinism(report, kernels, type);
     }
     run(report, kernels, pt::Type::bfloat16, pt::Type::float32);
+#ifdef PT_TEST_CUDA
+    run(report, kernels, pt::Type::float16, pt::Type::float32);
+#endif
   });
   return report.finish();
 }

@@ -1,5 +1,6 @@
-// Attention without tensor cores, for float32 and float64, and what its kernels share: a warp owns
-// a few rows of one side (queries, say), each lane takes one row of a tile of the other side.
+// Attention without tensor cores, for float32 and float64, and attention's weights for any type;
+// what their kernels share: a warp owns a few rows of one side (queries, say), each lane takes one
+// row of a tile of the other side.
 #pragma once
 
 #include "attention_scores.h"
@@ -23,26 +24,26 @@ struct PlainShared {
 };
 
 // The warp's own rows, zeros beyond `rows`.
-template <class T, int kOwn, int kWidth>
-__device__ __forceinline__ void load_own(const T* from, int64_t stride, int64_t rows,
+template <class S, class T, int kOwn, int kWidth>
+__device__ __forceinline__ void load_own(const S* from, int64_t stride, int64_t rows,
                                          int64_t columns, T (&to)[kOwn][kWidth]) {
 #pragma unroll
   for (int r = 0; r < kOwn; r++) {
     for (int64_t d = threadIdx.x % kWarp; d < columns; d += kWarp) {
-      to[r][d] = r < rows ? from[r * stride + d] : T(0);
+      to[r][d] = r < rows ? widened(from[r * stride + d]) : T(0);
     }
   }
   __syncwarp();
 }
 
 // Replaces the tile, by all threads of the block.
-template <class T, int kWidth>
-__device__ __forceinline__ void load_tile(const T* from, int64_t stride, int64_t rows,
+template <class S, class T, int kWidth>
+__device__ __forceinline__ void load_tile(const S* from, int64_t stride, int64_t rows,
                                           int64_t columns, T (&to)[kPlainTile][kWidth]) {
   __syncthreads();  // nobody reads the old one any more
   for (int row = threadIdx.x / kWarp; row < kPlainTile; row += kPlainWarps) {
     for (int64_t d = threadIdx.x % kWarp; d < columns; d += kWarp) {
-      to[row][d] = row < rows ? from[row * stride + d] : T(0);
+      to[row][d] = row < rows ? widened(from[row * stride + d]) : T(0);
     }
   }
   __syncthreads();

@@ -8,20 +8,6 @@
 
 struct CUstream_st;
 
-// name, argument struct: the launchers there are so far.
-#define PT_FOR_EACH_CUDA_KERNEL(X)              \
-  X(matmul, MatmulArgs)                         \
-  X(column_sums, ColumnSumsArgs)                \
-  X(activation_forward, ActivationArgs)         \
-  X(sum_of_squares, SumOfSquaresArgs)           \
-  X(top_log_probs, TopLogProbsArgs)             \
-  X(layer_norm_forward, LayerNormForwardArgs)   \
-  X(layer_norm_backward, LayerNormBackwardArgs) \
-  X(embedding_forward, EmbeddingForwardArgs)    \
-  X(embedding_backward, EmbeddingBackwardArgs)  \
-  X(attention_forward, AttentionForwardArgs)    \
-  X(attention_backward, AttentionBackwardArgs)
-
 namespace pt::cuda {
 
 using Stream = CUstream_st*;
@@ -45,6 +31,8 @@ class Queue {
   // Device memory, at a multiple of 256 bytes, uninitialised, until the work queued after it is
   // done. Throws what its owner throws when there is none left.
   virtual void* take(size_t bytes) = 0;
+  // A matrix product that is part of a kernel, by whoever is best at it.
+  virtual Status multiply(const MatmulArgs& args) = 0;
   // sorted[n]: keys[n] in ascending order; places[i]: where sorted[i] stood, ascending among
   // equals.
   virtual void sort(const int64_t* keys, int64_t n, int64_t* sorted, int64_t* places) = 0;
@@ -54,7 +42,7 @@ class Queue {
 };
 
 #define PT_DECLARE(name, Args) Status name(const Args& args, Queue& queue);
-PT_FOR_EACH_CUDA_KERNEL(PT_DECLARE)
+PT_FOR_EACH_CONTRACT(PT_DECLARE)
 #undef PT_DECLARE
 
 }  // namespace pt::cuda
