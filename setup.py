@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -34,8 +36,7 @@ class CMakeBuild(build_ext):
                 "building pytransformer needs the torch it will run with; install torch first, "
                 "then: pip install --no-build-isolation ."
             ) from error
-        if torch.version.cuda is None:
-            print(f"torch {torch.__version__} has no CUDA: building for the CPU alone")
+        cuda = self._cuda(torch)
         build = self._build_directory(torch.__file__)
         output = Path(self.get_ext_fullpath(ext.name)).parent.resolve()
         configure = [
@@ -52,12 +53,32 @@ class CMakeBuild(build_ext):
             f"-DPT_TORCH_VERSION={torch.__version__}",
             f"-DCMAKE_LIBRARY_OUTPUT_DIRECTORY={output}",
             f"-DPT_WERROR={'ON' if os.environ.get('PT_WERROR') == '1' else 'OFF'}",
+            f"-DPT_CUDA={'ON' if cuda else 'OFF'}",
+            f"-DPT_CUDA_ARCHITECTURES={os.environ.get('PYTRANSFORMER_CUDA_ARCHITECTURES', '')}",
         ]
         environment = {**os.environ, "PATH": self._path()}
         subprocess.run(configure, check=True, env=environment)
         subprocess.run(["cmake", "--build", str(build)], check=True, env=environment)
         # Read before the extension is loaded: a foreign torch could not even load it.
         (output / "_built_for.py").write_text(f'TORCH = "{torch.__version__}"\n', encoding="utf-8")
+
+    @staticmethod
+    def _cuda(torch: ModuleType) -> bool:
+        """Whether kernels for CUDA are built: where PYTRANSFORMER_CUDA=1 asks for them."""
+        if os.environ.get("PYTRANSFORMER_CUDA", "0") != "1":
+            print("building for the CPU alone; PYTRANSFORMER_CUDA=1 adds kernels for CUDA")
+            return False
+        if torch.version.cuda is None:
+            raise RuntimeError(
+                f"PYTRANSFORMER_CUDA is 1, but torch {torch.__version__} has no CUDA; install a "
+                "torch that has (https://pytorch.org/get-started), or leave PYTRANSFORMER_CUDA out"
+            )
+        if shutil.which(os.environ.get("CUDACXX", "nvcc")) is None:
+            raise RuntimeError(
+                "PYTRANSFORMER_CUDA is 1, but there is no nvcc on the PATH; install the CUDA "
+                f"toolkit {torch.version.cuda}, or name its nvcc in CUDACXX"
+            )
+        return True
 
     def copy_extensions_to_source(self) -> None:
         """For builds in place: what build_extension wrote beside the extension comes along."""

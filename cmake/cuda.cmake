@@ -25,7 +25,7 @@ endforeach()
 
 list(TRANSFORM PT_CUDA_KERNELS PREPEND csrc/kernels/cuda/ OUTPUT_VARIABLE sources)
 list(TRANSFORM sources APPEND .cu)
-add_library(pt_cuda_kernels STATIC EXCLUDE_FROM_ALL ${sources})
+add_library(pt_cuda_kernels STATIC EXCLUDE_FROM_ALL ${sources} csrc/kernels/cuda/runtime.cpp)
 set_target_properties(pt_cuda_kernels PROPERTIES CUDA_ARCHITECTURES OFF CUDA_STANDARD 17)
 target_compile_options(pt_cuda_kernels PRIVATE
   "$<$<COMPILE_LANGUAGE:CUDA>:${options}>"

@@ -3,13 +3,18 @@
 find_package(Python REQUIRED COMPONENTS Interpreter Development.Module)
 find_package(pybind11 CONFIG REQUIRED)
 # torch's headers and libraries by their places: find_package(Torch) of a torch for CUDA insists on
-# a CUDA toolkit, which a build for the CPU does not need.
-execute_process(
-  COMMAND "${Python_EXECUTABLE}" -c "import pathlib, torch
+# a CUDA toolkit, which a build for the CPU does not need. PT_TORCH_ROOT names a torch that is not
+# installed.
+if(PT_TORCH_ROOT)
+  set(PT_TORCH_CXX11_ABI 1)
+else()
+  execute_process(
+    COMMAND "${Python_EXECUTABLE}" -c "import pathlib, torch
 print(pathlib.Path(torch.__file__).parent.as_posix(), int(torch.compiled_with_cxx11_abi()), sep=';')"
-  OUTPUT_VARIABLE PT_TORCH OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
-list(GET PT_TORCH 0 PT_TORCH_ROOT)
-list(GET PT_TORCH 1 PT_TORCH_CXX11_ABI)
+    OUTPUT_VARIABLE PT_TORCH OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+  list(GET PT_TORCH 0 PT_TORCH_ROOT)
+  list(GET PT_TORCH 1 PT_TORCH_CXX11_ABI)
+endif()
 foreach(library torch torch_cpu c10)
   find_library(PT_LIB_${library} ${library} PATHS "${PT_TORCH_ROOT}/lib"
                NO_DEFAULT_PATH NO_CACHE REQUIRED)
@@ -50,4 +55,14 @@ target_compile_definitions(_C PRIVATE
   PT_VERSION="${PT_VERSION}"
   PT_TORCH_VERSION="${PT_TORCH_VERSION}"
   PT_COMPILER="${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}")
+if(PT_CUDA)
+  find_library(PT_LIB_c10_cuda c10_cuda PATHS "${PT_TORCH_ROOT}/lib" NO_DEFAULT_PATH NO_CACHE)
+  if(NOT PT_LIB_c10_cuda)
+    message(FATAL_ERROR "PT_CUDA is ON, but the torch in ${PT_TORCH_ROOT} has no CUDA; install one "
+                        "that has (https://pytorch.org/get-started), or build with PT_CUDA=OFF")
+  endif()
+  target_sources(_C PRIVATE csrc/ops/cuda_queue.cpp)
+  target_compile_definitions(_C PRIVATE PT_CUDA)
+  target_link_libraries(_C PRIVATE pt_cuda_kernels ${PT_LIB_c10_cuda})
+endif()
 install(TARGETS _C LIBRARY DESTINATION pytransformer)

@@ -5,6 +5,9 @@
 
 #include "../kernels/cpu/kernels.h"
 #include "../kernels/cpu/profile.h"
+#ifdef PT_CUDA
+#include "../kernels/cuda/runtime.h"
+#endif
 #define PT_ISA generic
 #include "../kernels/cpu/scratch.h"
 
@@ -17,7 +20,12 @@ py::dict build_information() {
   info["version"] = PT_VERSION;
   info["torch"] = PT_TORCH_VERSION;
   info["compiler"] = PT_COMPILER;
+#ifdef PT_CUDA
+  const int version = pt::cuda::toolkit_version();
+  info["cuda"] = std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+#else
   info["cuda"] = py::none();
+#endif
   return info;
 }
 

@@ -5,6 +5,9 @@
 // (i, j) is one chain of multiply-adds over k in ascending order, fused where the instruction set
 // has them, whatever the blocking, the thread count and the other rows. Where both operands are
 // bfloat16 and the processor multiplies pairs of those, the chain takes two products at a time.
+//
+// On CUDA devices there is float16 as well, operands that are both of one type of 16 bits are
+// multiplied 16 products at a time, and the long sums of a weight's gradient come in parts.
 #pragma once
 
 #include "types.h"

@@ -38,7 +38,8 @@ struct Matrix {
   Type type;
   int64_t row_stride;
   int64_t col_stride;
-  // Round elements to bfloat16 on the way in: float32 weights that meet bfloat16 rows.
+  // Round elements to bfloat16 on the way in: float32 weights that meet bfloat16 rows. On CUDA
+  // devices, what meets float16 is rounded to that instead.
   bool round_to_bfloat16 = false;
 
   // Rows and columns exchanged. Inlined always: it belongs to no instruction set.

@@ -5,7 +5,8 @@
 
 namespace pt::ops {
 
-// on(x).matmul(args) runs a kernel where x is. What args point to is there too.
+// on(x).matmul(args) runs a kernel where x is: on the CPU at once, on a CUDA device in the stream
+// that is current there. What args point to is there too.
 class On {
  public:
   explicit On(const Tensor& tensor) : tensor_(tensor) {}

@@ -28,8 +28,13 @@ at::ScalarType compute_type(at::ScalarType type) {
 namespace {
 
 void check_device(const char* op, const char* name, const Tensor& tensor) {
+#ifdef PT_CUDA
+  PT_CHECK(tensor.is_cpu() || tensor.is_cuda(), op, ": ", name, " is on ", tensor.device(),
+           "; expected a CPU or a CUDA device");
+#else
   PT_CHECK(tensor.is_cpu(), op, ": ", name, " is on ", tensor.device(),
            ", but this build runs on the CPU alone; move it with .cpu()");
+#endif
 }
 
 bool is_half(at::ScalarType type) { return type == at::kBFloat16 || type == at::kHalf; }

@@ -302,8 +302,8 @@ BUGS = [
     Bug(
         "rows beyond the end of an operand are read",
         "matmul_plain.cu",
-        "const bool inside = row < rows_ && k < end;",
-        "const bool inside = k < end;",
+        "const bool inside = row_ + i * row_step_ < rows_ && k_",
+        "const bool inside = k_",
         "matmul_plain",
         "matmul",
         "address",

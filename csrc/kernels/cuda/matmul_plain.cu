@@ -12,13 +12,14 @@
 namespace pt::cuda {
 namespace {
 
-constexpr int kSide = 16, kThreads = kSide * kSide, kDepth = 16;
+constexpr int kSide = 16, kThreads = kSide * kSide, kDepth = 8;
 
 template <class T_, int kMicro_>
 struct PlainConfig {
   using T = T_;
   static constexpr int kMicro = kMicro_, kSize = kVector<T>, kGroups = kMicro / kSize;
   static constexpr int kRows = kSide * kMicro, kCols = kRows;
+  static constexpr int kLoads = kRows * kDepth / kThreads;  // of one operand, by a thread
   static constexpr int kStride = kRows + kSize;  // as k passes, other banks
 
   struct Shared {
@@ -32,46 +33,50 @@ template <class Config>
 class PlainOperand {
  public:
   using T = typename Config::T;
-  static constexpr int kMicro = Config::kMicro;
+  static constexpr int kLoads = Config::kLoads;
 
   // Neighbouring threads read neighbouring memory.
   __device__ __forceinline__ PlainOperand(const Matrix& x, int64_t row_stride, int64_t k_stride,
-                                          int64_t length, int64_t first)
-      : x_(x), row_stride_(row_stride), k_stride_(k_stride), rows_(length - first), first_(first) {
+                                          int64_t length, int64_t first, int64_t k)
+      : x_(x), k_stride_(k_stride), rows_(int(min(length - first, int64_t(Config::kRows)))) {
     const int thread = threadIdx.x;
     const bool along_k = k_stride == 1;
     row_ = along_k ? thread / kDepth : thread % Config::kRows;
     k_ = along_k ? thread % kDepth : thread / Config::kRows;
     row_step_ = along_k ? kThreads / kDepth : 0;
     k_step_ = along_k ? 0 : kThreads / Config::kRows;
+    offset_ = (first + row_) * row_stride + (k + k_) * k_stride;
+    step_ = row_step_ * row_stride + k_step_ * k_stride;
   }
 
-  // Elements at k of [from, end), zeros beyond.
-  __device__ __forceinline__ void load(int64_t from, int64_t end, T (&to)[kMicro]) const {
+  // The next kDepth elements along k, of which `depth` are left, and zeros beyond.
+  __device__ __forceinline__ void load(int depth, T (&to)[kLoads]) {
     with_elements<T>(x_.type, [&](auto stored) {
-      const auto* data = static_cast<const decltype(stored)*>(x_.data);
+      const auto* data = static_cast<const decltype(stored)*>(x_.data) + offset_;
 #pragma unroll
-      for (int i = 0; i < kMicro; i++) {
-        const int64_t row = row_ + i * row_step_, k = from + k_ + i * k_step_;
-        const bool inside = row < rows_ && k < end;
-        to[i] = inside ? T(widened(data[(first_ + row) * row_stride_ + k * k_stride_])) : T(0);
+      for (int i = 0; i < kLoads; i++) {
+        const bool inside = row_ + i * row_step_ < rows_ && k_ + i * k_step_ < depth;
+        to[i] = inside ? T(widened(data[i * step_])) : T(0);
       }
     });
+    offset_ += kDepth * k_stride_;
     if constexpr (sizeof(T) == 4) {
       if (!x_.round_to_bfloat16) return;
 #pragma unroll
-      for (int i = 0; i < kMicro; i++) to[i] = to_float(to_bfloat16(to[i]));
+      for (int i = 0; i < kLoads; i++) to[i] = to_float(to_bfloat16(to[i]));
     }
   }
-  __device__ __forceinline__ void store(const T (&from)[kMicro],
+  __device__ __forceinline__ void store(const T (&from)[kLoads],
                                         T (&to)[kDepth][Config::kStride]) const {
 #pragma unroll
-    for (int i = 0; i < kMicro; i++) to[k_ + i * k_step_][row_ + i * row_step_] = from[i];
+    for (int i = 0; i < kLoads; i++) to[k_ + i * k_step_][row_ + i * row_step_] = from[i];
   }
 
  private:
   const Matrix& x_;
-  const int64_t row_stride_, k_stride_, rows_, first_;
+  const int64_t k_stride_;
+  const int rows_;
+  int64_t offset_, step_;  // of this thread's next element; between those of one load
   int row_, k_, row_step_, k_step_;
 };
 
@@ -98,31 +103,32 @@ class PlainBlock {
 
   __device__ __forceinline__ void run(int64_t part_depth) {
     const int64_t first = blockIdx.y * part_depth;
-    multiply(first, min(args_.k, first + part_depth));
+    multiply(first, int(min(part_depth, args_.k - first)));
     finish();
   }
 
  private:
-  __device__ __forceinline__ void multiply(int64_t first, int64_t end) {
-    const PlainOperand<Config> a(args_.a, args_.a.row_stride, args_.a.col_stride, args_.m, row_);
-    const PlainOperand<Config> b(args_.b, args_.b.col_stride, args_.b.row_stride, args_.n, col_);
-    T next_a[kMicro], next_b[kMicro];
-    a.load(first, end, next_a);
-    b.load(first, end, next_b);
+  __device__ __forceinline__ void multiply(int64_t first, int depth) {
+    PlainOperand<Config> a(args_.a, args_.a.row_stride, args_.a.col_stride, args_.m, row_, first);
+    PlainOperand<Config> b(args_.b, args_.b.col_stride, args_.b.row_stride, args_.n, col_, first);
+    T next_a[Config::kLoads], next_b[Config::kLoads];
+    a.load(depth, next_a);
+    b.load(depth, next_b);
     int half = 0;
-    for (int64_t k = first; k < end; k += kDepth, half ^= 1) {
+#pragma unroll 1
+    for (int k = 0; k < depth; k += kDepth, half ^= 1) {
       a.store(next_a, shared_.a[half]);
       b.store(next_b, shared_.b[half]);
       // Also: every warp is done with the other half, which comes next.
       __syncthreads();
-      a.load(k + kDepth, end, next_a);
-      b.load(k + kDepth, end, next_b);
+      a.load(depth - k - kDepth, next_a);
+      b.load(depth - k - kDepth, next_b);
       multiply(half);
     }
   }
 
   __device__ __forceinline__ void multiply(int half) {
-#pragma unroll
+#pragma unroll 2  // more, and vectors loaded ahead take the registers of a second block
     for (int k = 0; k < kDepth; k++) {
       T a[kGroups][kSize], b[kGroups][kSize];
 #pragma unroll
@@ -175,7 +181,7 @@ class PlainBlock {
 };
 
 template <class Config>
-__global__ void __launch_bounds__(kThreads, 1)
+__global__ void __launch_bounds__(kThreads, sizeof(typename Config::T) == 8 ? 1 : 2)
     multiply_plain_tiles(const __grid_constant__ MatmulArgs args, const bool aligned,
                          const int64_t part_depth) {
   PlainBlock<Config>(args, aligned).run(part_depth);
