@@ -58,21 +58,24 @@ format: $(VENV)/.requirements ## rewrite the sources in that style
 typecheck: $(VENV)/.requirements ## check types: mypy
 	$(BIN)/mypy
 
+CONFIGURE = cmake -S . -G Ninja -DPT_KERNELS_ONLY=ON
+
 .PHONY: sanitize
 sanitize: $(VENV)/.requirements ## run the kernels' tests under the address and undefined sanitizers
-	cmake -S . -B build/sanitize -G Ninja -DPT_KERNELS_ONLY=ON -DCMAKE_BUILD_TYPE=Debug \
-	    -DPT_SANITIZE=address,undefined
+	$(CONFIGURE) -B build/sanitize -DCMAKE_BUILD_TYPE=Debug -DPT_SANITIZE=address,undefined
 	cmake --build build/sanitize
 	ctest --test-dir build/sanitize --output-on-failure
 
-.PHONY: test-cuda
-test-cuda: $(VENV)/.requirements ## run the CUDA kernels' tests on the CPU: no GPU is needed
-	cmake -S . -B build/cuda -G Ninja -DPT_KERNELS_ONLY=ON
+.PHONY: build-cuda-tests
+build-cuda-tests: $(VENV)/.requirements
+	$(CONFIGURE) -B build/cuda
 	cmake --build build/cuda --target cuda_tests
-	ctest --test-dir build/cuda --output-on-failure -L cuda
-	cmake -S . -B build/cuda-thread -G Ninja -DPT_KERNELS_ONLY=ON -DCMAKE_BUILD_TYPE=Debug \
-	    -DPT_SANITIZE=thread
+	$(CONFIGURE) -B build/cuda-thread -DCMAKE_BUILD_TYPE=Debug -DPT_SANITIZE=thread
 	cmake --build build/cuda-thread --target cuda_tests
+
+.PHONY: test-cuda
+test-cuda: build-cuda-tests ## run the CUDA kernels' tests on the CPU: no GPU is needed
+	ctest --test-dir build/cuda --output-on-failure -L cuda
 	TSAN_OPTIONS=halt_on_error=1 ctest --test-dir build/cuda-thread --output-on-failure -L cuda
 
 .PHONY: compile-cuda
@@ -80,9 +83,8 @@ compile-cuda: $(VENV)/.requirements ## compile the CUDA kernels by nvcc for ever
 	$(BIN)/python scripts/check_spills.py
 
 .PHONY: plant-bugs
-plant-bugs: test-cuda ## change the CUDA kernels' text so that their tests have to fail
-	cmake -S . -B build/sanitize -G Ninja -DPT_KERNELS_ONLY=ON -DCMAKE_BUILD_TYPE=Debug \
-	    -DPT_SANITIZE=address,undefined
+plant-bugs: build-cuda-tests ## change the CUDA kernels' text so that their tests have to fail
+	$(CONFIGURE) -B build/sanitize -DCMAKE_BUILD_TYPE=Debug -DPT_SANITIZE=address,undefined
 	cmake --build build/sanitize --target cuda_tests
 	$(BIN)/python tests/cuda_on_host/planted_bugs.py --plain build/cuda --address build/sanitize \
 	    --thread build/cuda-thread

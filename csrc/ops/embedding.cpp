@@ -50,16 +50,16 @@ Tensor sinusoids(int64_t length, int64_t columns, at::ScalarType type, at::Devic
 }
 
 struct Sequences {
-  int64_t batch, length, longest;
+  int64_t batch, length;
   const int32_t* cu_seqlens;
 };
 
 Sequences sequences_of(const Tensor& tokens, const OptionalTensor& cu_seqlens) {
   if (!cu_seqlens.has_value()) {
     const int64_t length = tokens.dim() == 2 ? tokens.size(1) : tokens.size(0);
-    return {tokens.dim() == 2 ? tokens.size(0) : 1, length, length, nullptr};
+    return {tokens.dim() == 2 ? tokens.size(0) : 1, length, nullptr};
   }
-  return {cu_seqlens->size(0) - 1, 0, 0, cu_seqlens->const_data_ptr<int32_t>()};
+  return {cu_seqlens->size(0) - 1, 0, cu_seqlens->const_data_ptr<int32_t>()};
 }
 
 // float64 rows are computed in float64, and only they.
@@ -161,9 +161,10 @@ Tensor embedding(const Tensor& tokens, const Tensor& weight, const OptionalTenso
   const Tensor ids = tokens.contiguous();
   const OptionalTensor ends =
       cu_seqlens.has_value() ? OptionalTensor(cu_seqlens->contiguous()) : std::nullopt;
-  Sequences sequences = sequences_of(ids, ends);
+  const Sequences sequences = sequences_of(ids, ends);
+  int64_t longest = sequences.length;
   if (ends.has_value() && (sinusoidal || positions.has_value())) {
-    sequences.longest = longest_sequence(kName, "max_seqlen", max_seqlen, *ends);
+    longest = longest_sequence(kName, "max_seqlen", max_seqlen, *ends);
   }
   const int64_t columns = weight.size(1);
   if (positions.has_value()) {
@@ -171,9 +172,8 @@ Tensor embedding(const Tensor& tokens, const Tensor& weight, const OptionalTenso
     PT_CHECK(positions->dim() == 2 && positions->size(1) == columns, kName,
              ": positions has shape ", positions->sizes(), "; expected [longest sentence, ",
              columns, "]");
-    PT_CHECK(positions->size(0) >= sequences.longest, kName, ": positions has ", positions->size(0),
-             " rows, but a sequence has ", sequences.longest,
-             " tokens; shorten it or enlarge the table");
+    PT_CHECK(positions->size(0) >= longest, kName, ": positions has ", positions->size(0),
+             " rows, but a sequence has ", longest, " tokens; shorten it or enlarge the table");
   }
   check_tokens(ids, weight.size(0));
   EmbeddingForwardArgs args{};
@@ -182,7 +182,7 @@ Tensor embedding(const Tensor& tokens, const Tensor& weight, const OptionalTenso
   const Tensor rows = weight.contiguous();
   Tensor table = positions.has_value() ? positions->contiguous() : Tensor();
   if (sinusoidal) {
-    table = sinusoids(sequences.longest, columns, compute_type(dtype), weight.device());
+    table = sinusoids(longest, columns, compute_type(dtype), weight.device());
   }
   std::vector<int64_t> sizes = tokens.sizes().vec();
   sizes.push_back(columns);

@@ -46,8 +46,8 @@ class PlainBackward {
 #pragma unroll
     for (int r = 0; r < kOwn; r++) {
       if (own_ + r >= head_.keys) continue;
-      store(grad_k[r], T(shape_.scale), head_.k<T>(args_.grad_k, own_ + r));
-      store(grad_v[r], T(1), head_.k<T>(args_.grad_v, own_ + r));
+      store_row(grad_k[r], T(shape_.scale), shape_.head_dim, head_.k<T>(args_.grad_k, own_ + r));
+      store_row(grad_v[r], T(1), shape_.head_dim, head_.k<T>(args_.grad_v, own_ + r));
     }
   }
 
@@ -72,7 +72,7 @@ class PlainBackward {
 #pragma unroll
     for (int r = 0; r < kOwn; r++) {
       if (own_ + r >= head_.queries) continue;
-      store(grad_q[r], T(shape_.scale), head_.q<T>(args_.grad_q, own_ + r));
+      store_row(grad_q[r], T(shape_.scale), shape_.head_dim, head_.q<T>(args_.grad_q, own_ + r));
     }
   }
 
@@ -105,13 +105,6 @@ class PlainBackward {
     weight = p * keep;
     slope = p * (slope * keep - deltas_[at]);
     return true;
-  }
-
-  __device__ __forceinline__ void store(const T (&row)[kColumns], T factor, T* to) const {
-#pragma unroll
-    for (int c = 0; c < kColumns; c++) {
-      if (const int d = lane_ + c * kWarp; d < shape_.head_dim) to[d] = row[c] * factor;
-    }
   }
 
   const AttentionBackwardArgs& args_;

@@ -93,6 +93,17 @@ __device__ __forceinline__ void add_rows(const T (&factors)[kOwn], const bool (&
   __syncwarp();  // before the next factors
 }
 
+// A row times a factor; a lane holds every 32nd column.
+template <class S, class T, int kColumns>
+__device__ __forceinline__ void store_row(const T (&row)[kColumns], T factor, int64_t columns,
+                                          S* to) {
+#pragma unroll
+  for (int c = 0; c < kColumns; c++) {
+    const int64_t d = int64_t(threadIdx.x) % kWarp + c * kWarp;
+    if (d < columns) to[d] = narrowed<S>(row[c] * factor);
+  }
+}
+
 // body(Number<how many times 32 columns hold a head>{}).
 template <class Body>
 Status with_columns(int64_t head_dim, const Body& body) {

@@ -134,17 +134,6 @@ __global__ void __launch_bounds__(kPlainThreads, 2)
   });
 }
 
-// A few rows times a factor; a lane holds every 32nd column.
-template <class S, class T, int kColumns>
-__device__ __forceinline__ void store_row(const T (&row)[kColumns], T factor, int64_t columns,
-                                          S* to) {
-#pragma unroll
-  for (int c = 0; c < kColumns; c++) {
-    const int64_t d = int64_t(threadIdx.x) % kWarp + c * kWarp;
-    if (d < columns) to[d] = narrowed<S>(row[c] * factor);
-  }
-}
-
 // grad_q; leaves the statistics of its queries for the other kernel.
 template <class S, int kColumns>
 __global__ void __launch_bounds__(kPlainThreads, 2)

@@ -43,13 +43,15 @@ __global__ void __launch_bounds__(kThreads)
 Status sum_of_squares(const SumOfSquaresArgs& args, Queue& queue) {
   constexpr const char* name = "sum_of_squares";
   const int64_t chunks = (args.n + kChunk - 1) / kChunk;
-  auto* partial = static_cast<double*>(queue.take(size_t(chunks) * sizeof(double)));
+  // One chunk is the whole sum: most parameters are small.
+  auto* partial =
+      chunks == 1 ? args.out : static_cast<double*>(queue.take(size_t(chunks) * sizeof(double)));
   if (chunks > 0) {
     const Status status = with_storage(args.type, [&](auto stored) {
       return launch(name, add_squares<decltype(stored)>, unsigned(chunks), kThreads, sizeof(Slots),
                     queue, args, partial, is_aligned(args.x));
     });
-    if (status.failed()) return status;
+    if (status.failed() || chunks == 1) return status;
   }
   return launch(name, add_partial, 1u, kThreads, sizeof(Slots), queue, partial, chunks, args.out);
 }
