@@ -89,6 +89,15 @@ plant-bugs: build-cuda-tests ## change the CUDA kernels' text so that their test
 	$(BIN)/python tests/cuda_on_host/planted_bugs.py --plain build/cuda --address build/sanitize \
 	    --thread build/cuda-thread
 
+# By a Python whose torch sees a GPU, without touching it; by that of .venv where python3 has none.
+.PHONY: gpu-report
+gpu-report: ## build, test and measure on the NVIDIA GPU that is here; the report goes to bench/results
+	@if $(PYTHON) -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' 2> /dev/null; then \
+	    $(PYTHON) scripts/gpu_report.py $(ARGS); \
+	else \
+	    $(MAKE) --no-print-directory $(VENV)/.requirements && $(BIN)/python scripts/gpu_report.py $(ARGS); \
+	fi
+
 .PHONY: test-aarch64
 test-aarch64: $(VENV)/.requirements ## cross-compile the kernels' tests and run them under qemu
 	scripts/test-aarch64.sh

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bench.case import OURS, TORCH, Case, check_against, compiled_side, side
-from bench.layer_norm import SHAPES
+from bench.case import CPU, OURS, TORCH, Case, check_against, compiled_side, random, side
+from bench.layer_norm import SHAPES, SHAPES_ON_CUDA
 from pytransformer import ops, reference
 
 DROPOUT = 0.1
@@ -22,15 +22,19 @@ def cases() -> Iterator[Case]:
             yield _case(rows, columns, dtype)
 
 
-def _case(rows: int, columns: int, dtype: torch.dtype) -> Case:
+def cases_on_cuda() -> Iterator[Case]:
+    """Rows of the paper's two models, in bfloat16."""
+    for rows, columns in SHAPES_ON_CUDA:
+        yield _case(rows, columns, torch.bfloat16, torch.device("cuda"))
+
+
+def _case(rows: int, columns: int, dtype: torch.dtype, device: torch.device = CPU) -> Case:
     generator = torch.Generator().manual_seed(1)
     x, residual = (
-        torch.randn(rows, columns, generator=generator).to(dtype).requires_grad_() for _ in range(2)
+        random((rows, columns), generator, dtype, device).requires_grad_() for _ in range(2)
     )
-    gain, shift = (
-        torch.randn(columns, generator=generator).to(dtype).requires_grad_() for _ in range(2)
-    )
-    cotangent = torch.randn(rows, columns, generator=generator).to(dtype)
+    gain, shift = (random((columns,), generator, dtype, device).requires_grad_() for _ in range(2))
+    cotangent = random((rows, columns), generator, dtype, device)
     inputs = (x, residual, gain, shift)
 
     def ours(x: Tensor, residual: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
@@ -57,4 +61,5 @@ def _case(rows: int, columns: int, dtype: torch.dtype) -> Case:
         check=check_against(seeded, oracle, inputs, cotangent, rows),
         # x, residual, sum and out; then grad, sum, grad_residual and grad_x
         bytes=8.0 * rows * columns * dtype.itemsize,
+        device=device,
     )

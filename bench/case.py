@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from bench import cuda
 from tests.cases.compare import assert_close
 
 OURS = "pytransformer"
@@ -16,6 +18,8 @@ TORCH = "torch"
 COMPILED = "torch.compile"
 
 Mode = Literal["forward", "forward+backward"]
+
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class Case:
             takes a minute for a model, so that nobody pays who leaves it out.
         operations: floating-point operations done, two for a multiply-add; 0 where memory decides.
         bytes: read and written at least, where memory decides.
+        device: where.
+        whole: on a CUDA device, whether its waiting for the host counts.
     """
 
     name: str
@@ -42,6 +48,8 @@ class Case:
     compiled: Callable[[], Callable[[], object]]
     operations: float = 0.0
     bytes: float = 0.0
+    device: torch.device = CPU
+    whole: bool = False
 
     @property
     def label(self) -> str:
@@ -62,17 +70,38 @@ def precision_of(dtype: torch.dtype) -> str:
 def side(
     mode: Mode, function: Callable[..., Tensor], inputs: Sequence[Tensor], cotangent: Tensor
 ) -> Callable[[], object]:
-    """``function`` of ``inputs`` without autograd, or with the gradients of all of them."""
+    """``function`` of ``inputs`` without autograd, or with the gradients of all of them.
+
+    On a CUDA device each call takes another copy of them.
+    """
+    turns = _turns(inputs, cotangent)
 
     def forward() -> object:
+        given, _ = next(turns)
         with torch.no_grad():
-            return function(*inputs)
+            return function(*given)
 
     def forward_and_backward() -> object:
-        out = function(*inputs)
-        return torch.autograd.grad(out, inputs, cotangent if out.dim() else None)
+        given, grad = next(turns)
+        out = function(*given)
+        return torch.autograd.grad(out, given, grad if out.dim() else None)
 
     return forward if mode == "forward" else forward_and_backward
+
+
+def _turns(
+    inputs: Sequence[Tensor], cotangent: Tensor
+) -> Iterator[tuple[Sequence[Tensor], Tensor]]:
+    if inputs[0].is_cuda:
+        return cuda.rotation(inputs, cotangent)
+    return itertools.repeat((inputs, cotangent))
+
+
+def random(
+    shape: tuple[int, ...], generator: torch.Generator, dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    """Standard normal numbers, the same on every device."""
+    return torch.randn(shape, generator=generator).to(device, dtype)
 
 
 def compiled_side(

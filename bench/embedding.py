@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bench.case import OURS, TORCH, Case, check_against, compiled_side, side
+from bench.case import CPU, OURS, TORCH, Case, check_against, compiled_side, random, side
 from pytransformer import ops, reference
 from pytransformer.positions import sinusoids
 
@@ -22,12 +22,17 @@ def cases() -> Iterator[Case]:
         yield _case(batch, length, width)
 
 
-def _case(batch: int, length: int, width: int) -> Case:
+def cases_on_cuda() -> Iterator[Case]:
+    """The paper's smaller model."""
+    yield _case(512, 32, 512, torch.device("cuda"))
+
+
+def _case(batch: int, length: int, width: int, device: torch.device = CPU) -> Case:
     generator = torch.Generator().manual_seed(1)
-    weight = torch.randn(VOCABULARY, width, generator=generator).requires_grad_()
-    tokens = torch.randint(0, VOCABULARY, (batch, length), generator=generator)
-    cotangent = torch.randn(batch, length, width, generator=generator)
-    positions = sinusoids(length, width).float()
+    weight = random((VOCABULARY, width), generator, torch.float32, device).requires_grad_()
+    tokens = torch.randint(0, VOCABULARY, (batch, length), generator=generator).to(device)
+    cotangent = random((batch, length, width), generator, torch.float32, device)
+    positions = sinusoids(length, width, device).float()
 
     def ours(weight: Tensor) -> Tensor:
         return ops.embedding(tokens, weight, scale=SCALE)
@@ -50,4 +55,5 @@ def _case(batch: int, length: int, width: int) -> Case:
         check=check_against(ours, oracle, (weight,), cotangent, batch * length),
         # rows read, out; grad read; the gradient of the whole table written
         bytes=4.0 * width * (3 * batch * length + VOCABULARY),
+        device=device,
     )

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import torch
 
+from bench import cuda
+from bench.case import CPU
 from pytransformer import _C
 
 TCMALLOC = "tcmalloc"
@@ -35,6 +37,7 @@ class Machine:
         instruction_set: of our kernels.
         allocator: ``malloc``, or ``tcmalloc`` when that is preloaded; it serves both sides.
         torch, python, compiler: versions; the compiler is that of our kernels.
+        gpu: the CUDA device that computes, and its driver; empty where the CPU does.
     """
 
     processor: str
@@ -45,10 +48,11 @@ class Machine:
     torch: str
     python: str
     compiler: str
+    gpu: str = ""
 
 
-def describe() -> Machine:
-    """This machine and process."""
+def describe(device: torch.device = CPU) -> Machine:
+    """This machine and process, where ``device`` computes."""
     return Machine(
         processor=_processor(),
         cores=len(os.sched_getaffinity(0)),
@@ -57,8 +61,14 @@ def describe() -> Machine:
         allocator=allocator(),
         torch=torch.__version__,
         python=platform.python_version(),
-        compiler=_C.build_information()["compiler"],
+        compiler=_compiler(device),
+        gpu=cuda.describe() if device.type == "cuda" else "",
     )
+
+
+def _compiler(device: torch.device) -> str:
+    built = _C.build_information()
+    return built["compiler"] if device.type == "cpu" else f"CUDA {built['cuda']}"
 
 
 def allocator() -> str:
@@ -98,17 +108,22 @@ def _busy_seconds() -> float:
 
 
 @cache
-def peak_operations(dtype: str) -> float:
-    """Floating-point operations per second of all threads, on registers alone.
+def peak_operations(dtype: str, device: torch.device = CPU) -> float:
+    """Floating-point operations per second: on the CPU those of all threads, on registers alone;
+    on a CUDA device those of the best matrix product.
 
     A build without products of bfloat16 pairs has the peak of float32 for both.
     """
+    if device.type == "cuda":
+        return cuda.peak_operations(dtype)
     return _best(lambda: _C.peak(dtype, _ROUNDS))
 
 
 @cache
-def peak_bandwidth() -> float:
+def peak_bandwidth(device: torch.device = CPU) -> float:
     """Bytes per second, read and written, of a copy that no cache holds."""
+    if device.type == "cuda":
+        return cuda.peak_bandwidth()
     source = torch.zeros(_COPIED_BYTES // 4)
     target = torch.zeros_like(source)
 

@@ -1,8 +1,8 @@
 """Runs benchmarks and prints what they found.
 
-A benchmark is the module of its name. It has ``cases()``, which are timed here beside their peers;
-or ``tables(settings)``, which measure something else; ``rows_of_other_processes(settings)`` are
-cases that were timed elsewhere.
+A benchmark is the module of its name. It has ``cases()``, which are timed here beside their peers,
+and ``cases_on_cuda()``, likewise on a CUDA device; or ``tables(settings)``, which measure something
+else; ``rows_of_other_processes(settings)`` are cases that were timed elsewhere.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 
-from bench.case import COMPILED, Case
+from bench import cuda
+from bench.case import COMPILED, OURS, Case
 from bench.child import Unavailable
 from bench.machine import describe, disturbance, peak_bandwidth, peak_operations
 from bench.report import Report
@@ -27,6 +28,8 @@ from bench.timing import alternate
 from pytransformer import ops
 from pytransformer.errors import UserError
 
+# What CUDA devices have nothing to do with: plain products are cuBLAS's on both sides there.
+ON_THE_CPU = ("linear", "overhead", "scaling", "instruction_sets")
 BENCHMARKS = (
     "linear",
     "attention",
@@ -63,7 +66,7 @@ def run(
     report = _begin(names, settings)
     report.write(json, markdown)
     for name in BENCHMARKS:
-        if names and name not in names:
+        if (names and name not in names) or (settings.on_cuda and name in ON_THE_CPU):
             continue
         _run(name, importlib.import_module(f"bench.{name}"), settings, report)
         report.write(json, markdown)
@@ -77,7 +80,7 @@ def _begin(names: Sequence[str], settings: Settings) -> Report:
     load, warning = os.getloadavg()[0], disturbance()
     if warning:
         print(warning, flush=True)
-    machine = describe()
+    machine = describe(settings.device)
     report = Report(
         command=settings.command(names, machine.threads),
         date=datetime.date.today().isoformat(),
@@ -85,9 +88,9 @@ def _begin(names: Sequence[str], settings: Settings) -> Report:
         load=load,
         warning=warning,
         peaks={
-            "float32": peak_operations("float32"),
-            "bfloat16": peak_operations("bfloat16"),
-            "bandwidth": peak_bandwidth(),
+            "float32": peak_operations("float32", settings.device),
+            "bfloat16": peak_operations("bfloat16", settings.device),
+            "bandwidth": peak_bandwidth(settings.device),
         },
     )
     for name, value in report.circumstances():
@@ -99,8 +102,9 @@ def _run(name: str, module: ModuleType, settings: Settings, report: Report) -> N
     # The first paragraph of its docstring.
     report.subjects[name] = " ".join((inspect.getdoc(module) or "").partition("\n\n")[0].split())
     if hasattr(module, "cases"):
-        _run_cases(name, module.cases(), settings, report)
-    if hasattr(module, "rows_of_other_processes"):
+        cases = module.cases_on_cuda() if settings.on_cuda else module.cases()
+        _run_cases(name, cases, settings, report)
+    if hasattr(module, "rows_of_other_processes") and not settings.on_cuda:
         _run_elsewhere(name, module, settings, report)
     if hasattr(module, "tables"):
         for table in module.tables(settings):
@@ -114,15 +118,36 @@ def _run_cases(name: str, cases: Iterable[Case], settings: Settings, report: Rep
         case.check()
         peers = ordered([*case.sides, *([COMPILED] if settings.compile else [])])
         table = table or _print_head(name, peers)
-        sides = {**case.sides}
+        sides = _able(name, case, report)
         if settings.compile:
             try:
                 sides[COMPILED] = compiled(case)
             except Unavailable as error:
                 _note(report, name, str(error))
-        row = Row.of(name, case, alternate(sides, settings.seconds), report.machine.allocator)
+        timings = (
+            cuda.alternate(sides, settings.seconds, case.whole)
+            if settings.on_cuda
+            else alternate(sides, settings.seconds)
+        )
+        row = Row.of(name, case, timings, report.machine.allocator)
         report.rows.append(row)
         print(table.line(row.cells(peers)), flush=True)
+
+
+def _able(name: str, case: Case, report: Report) -> dict[str, Callable[[], object]]:
+    """The sides of a case without peers that cannot do it, as some of torch's backends cannot."""
+    able = {}
+    for side, run in case.sides.items():
+        try:
+            run()
+        except RuntimeError as error:
+            if side == OURS:
+                raise
+            reason = str(error).strip().partition("\n")[0]
+            _note(report, name, f"{side} cannot do {case.label} {case.precision}: {reason}")
+            continue
+        able[side] = run
+    return able
 
 
 def compiled(case: Case) -> Callable[[], object]:

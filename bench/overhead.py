@@ -79,8 +79,9 @@ def tables(settings: Settings) -> Iterator[Table]:
 
 def _measure(sentences: int, dtype: torch.dtype, seconds: float) -> Samples[Parts]:
     config = train_step.config_of("tiny", train_step.DROPOUT)
-    check(config, *train_step.batch(train_step.CHECKED_SENTENCES, even=False), dtype)
-    batch = train_step.batch(sentences, even=False)
+    few = train_step.Data(train_step.CHECKED_SENTENCES)
+    check(config, *train_step.batch(few, even=False), dtype)
+    batch = train_step.batch(train_step.Data(sentences), even=False)
     step = train_step.step(OURS, config, *batch, dtype)
 
     def run() -> Parts:

@@ -13,10 +13,12 @@ from bench.summary import losses, peers_of, summary
 from bench.table import Table
 
 _METHOD = (
-    "Ours is checked against the reference first; then all sides take turns in one process, with "
-    "warm caches. A peer's number says how many times as long it takes: below 1 we lose. `~` marks "
-    "cases that other programs disturbed. `docs/benchmarks.md` tells more."
+    "Ours is checked against the reference first; then all sides take turns in one process, {}. A "
+    "peer's number says how many times as long it takes: below 1 we lose. `docs/benchmarks.md` "
+    "tells more."
 )
+_ON_THE_CPU = "with warm caches; `~` marks cases that other programs disturbed"
+_ON_A_GPU = "timed by the device's events, with inputs that its cache does not hold"
 
 
 @dataclass
@@ -51,9 +53,12 @@ class Report:
         """Where and when, a name and a value each."""
         machine, peaks = self.machine, self.peaks
         yield "date", self.date
+        if machine.gpu:
+            yield "GPU", machine.gpu
         yield "processor", machine.processor
         yield "cores", f"{machine.cores}, of which {machine.threads} at work"
-        yield "instruction set", machine.instruction_set
+        if not machine.gpu:
+            yield "instruction set", machine.instruction_set
         yield "software", f"torch {machine.torch}, Python {machine.python}, {machine.compiler}"
         yield "allocator", machine.allocator
         yield "peak float32", f"{peaks['float32'] / 1e9:.0f} GFLOP/s, measured"
@@ -105,7 +110,7 @@ class Report:
         ]
         if self.warning:
             blocks.append(f"**{self.warning[:1].upper()}{self.warning[1:]}.**")
-        blocks.append(_METHOD)
+        blocks.append(_METHOD.format(_ON_A_GPU if self.machine.gpu else _ON_THE_CPU))
         return "\n\n".join([*blocks, *self._sections(), *self._conclusions()]) + "\n"
 
     def write(self, json: Path | None, markdown: Path | None) -> None:

@@ -43,7 +43,9 @@ class Row:
             mode=case.mode,
             operations=case.operations,
             bytes=case.bytes,
-            peak=peak_operations(case.precision) if case.operations else peak_bandwidth(),
+            peak=peak_operations(case.precision, case.device)
+            if case.operations
+            else peak_bandwidth(case.device),
             timings=timings,
             allocator=allocator,
         )

@@ -78,9 +78,10 @@ def batches(of: Sequence[int], seconds: float) -> Table:
         ],
     )
     for sentences in of:
-        src, tgt = train_step.batch(sentences, even=False)
+        data = train_step.Data(sentences)
+        src, tgt = train_step.batch(data, even=False)
         tokens = src.values.shape[0] + tgt.values.shape[0] - sentences
-        case = train_step.case("tiny", torch.float32, sentences=sentences)
+        case = train_step.case("tiny", torch.float32, data=data)
         case.check()
         took = _ours(case, seconds)
         table.rows.append([str(sentences), tokens, took.median * 1e3, took.median * 1e6 / tokens])

@@ -7,6 +7,10 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
+
+from bench.case import CPU
+
 # Those that change what is measured.
 _VARIABLES = ("LD_PRELOAD", "PYTRANSFORMER_ISA")
 
@@ -18,10 +22,16 @@ class Settings:
     Attributes:
         seconds: how long each case is timed, all its sides together.
         compile: whether torch.compile is one of the peers.
+        device: where everything computes.
     """
 
     seconds: float = 3.0
     compile: bool = True
+    device: torch.device = CPU
+
+    @property
+    def on_cuda(self) -> bool:
+        return self.device.type == "cuda"
 
     def command(self, names: Sequence[str], threads: int) -> str:
         """The command that measures the same again, whatever files it writes."""
@@ -30,4 +40,6 @@ class Settings:
         words += ["--seconds", f"{self.seconds:g}", "--threads", str(threads)]
         if not self.compile:
             words.append("--no-compile")
+        if self.device != CPU:
+            words += ["--device", str(self.device)]
         return shlex.join(words)

@@ -27,12 +27,14 @@ def check(config: TransformerConfig, src: Packed, tgt: Packed, dtype: torch.dtyp
         config, dropout=0.0, attention_dropout=0.0, activation_dropout=0.0, activation="silu"
     )
     torch.manual_seed(1)
-    model = Transformer(still)
-    oracle = TorchModel(copy.deepcopy(model).double())
+    device = src.values.device
+    model = Transformer(still).to(device)
+    with device:
+        oracle = TorchModel(copy.deepcopy(model).double())
     expected = oracle.loss(src, tgt, SMOOTHING)
     expected.backward()
     wanted = oracle.gradients()
-    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+    with torch.autocast(device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
         loss = model.loss(src, tgt, SMOOTHING)
     loss.backward()
     assert_close(
@@ -43,8 +45,8 @@ def check(config: TransformerConfig, src: Packed, tgt: Packed, dtype: torch.dtyp
         for name, gradient in found.items():
             assert_close(gradient, wanted[name], length=config.vocab_size, name=name)
         return
-    peer = TorchModel(model)
-    with torch.autocast("cpu", torch.bfloat16):
+    with device, torch.autocast(device.type, torch.bfloat16):
+        peer = TorchModel(model)
         theirs = peer.loss(src, tgt, SMOOTHING)
     theirs.backward()
     off, allowed = _distance(found, wanted), 2.0 * _distance(peer.gradients(), wanted)

@@ -40,7 +40,7 @@ class TorchTransformer(nn.Module):
     def forward(self, batch: PaddedBatch) -> Tensor:
         """The loss with label smoothing."""
         length = batch.inputs.shape[1]
-        causal = torch.ones(length, length, dtype=torch.bool).triu(1)
+        causal = torch.ones(length, length, dtype=torch.bool, device=batch.inputs.device).triu(1)
         hidden = self.transformer(
             self._embed(batch.source),
             self._embed(batch.inputs),
@@ -77,6 +77,6 @@ class PaddedBatch:
 
 def _pad(sentences: list[Tensor]) -> tuple[Tensor, Tensor | None]:
     padded = nn.utils.rnn.pad_sequence(sentences, batch_first=True)
-    lengths = torch.tensor([len(sentence) for sentence in sentences])
-    padding = torch.arange(padded.shape[1])[None, :] >= lengths[:, None]
+    lengths = torch.tensor([len(sentence) for sentence in sentences], device=padded.device)
+    padding = torch.arange(padded.shape[1], device=padded.device)[None, :] >= lengths[:, None]
     return padded, padding if bool(padding.any()) else None

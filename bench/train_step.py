@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from bench.case import COMPILED, OURS, TORCH, Case, compile_for
+from bench.case import COMPILED, CPU, OURS, TORCH, Case, compile_for
 from bench.row import Row
 from bench.settings import Settings
 from bench.step_check import check
@@ -23,6 +23,19 @@ EVEN_LENGTH = 18
 DROPOUT = 0.1
 CHECKED_SENTENCES = 4
 PRESETS = ("tiny", "small", "base")
+PRESETS_ON_CUDA = ("base", "big")
+
+
+@dataclass(frozen=True)
+class Data:
+    """Random pairs: how many, of how many tokens on each side, out of how many."""
+
+    sentences: int = SENTENCES
+    lengths: tuple[int, int] = LENGTHS
+    vocabulary: int = VOCABULARY
+
+
+DATA_ON_CUDA = Data(512, (10, 60), 32_000)
 
 
 def cases() -> Iterator[Case]:
@@ -31,7 +44,13 @@ def cases() -> Iterator[Case]:
         for preset in PRESETS:
             yield case(preset, dtype)
     yield from even_cases()
-    yield case("tiny", torch.float32, sentences=4)
+    yield case("tiny", torch.float32, data=Data(4))
+
+
+def cases_on_cuda() -> Iterator[Case]:
+    """The paper's two models under bfloat16 autocast, a batch of some 18,000 tokens a side."""
+    for preset in PRESETS_ON_CUDA:
+        yield case(preset, torch.bfloat16, data=DATA_ON_CUDA, device=torch.device("cuda"))
 
 
 def even_cases() -> Iterator[Case]:
@@ -49,22 +68,28 @@ def case(
     preset: str,
     dtype: torch.dtype,
     *,
-    sentences: int = SENTENCES,
+    data: Data | None = None,
     even: bool = False,
     dropout: float = DROPOUT,
+    device: torch.device = CPU,
 ) -> Case:
-    """One step over ``sentences`` pairs of ragged (or even) lengths."""
-    config = config_of(preset, dropout)
-    src, tgt = batch(sentences, even)
-    name = f"{preset}, {sentences} sentences"
+    """One step over pairs of ragged (or even) lengths."""
+    data = data or Data()
+    config = config_of(preset, dropout, data.vocabulary)
+    src, tgt = batch(data, even, device)
+    name = f"{preset}, {data.sentences} sentences"
     return Case(
         name=f"{name}, even, no dropout" if even else name,
         dtype=dtype,
         mode="forward+backward",
         sides={side: step(side, config, src, tgt, dtype) for side in (OURS, TORCH)},
         compiled=lambda: step(COMPILED, config, src, tgt, dtype),
-        check=lambda: check(config, *batch(CHECKED_SENTENCES, even), dtype),
+        check=lambda: check(
+            config, *batch(replace(data, sentences=CHECKED_SENTENCES), even, device), dtype
+        ),
         operations=operations(config, src, tgt),
+        device=device,
+        whole=True,
     )
 
 
@@ -75,6 +100,7 @@ class Step:
     loss: Callable[[], Tensor]
     optimizer: torch.optim.Optimizer
     dtype: torch.dtype
+    device: torch.device
 
     def __call__(self) -> None:
         self.gradients()
@@ -83,7 +109,7 @@ class Step:
     def gradients(self) -> None:
         """All but the update."""
         self.optimizer.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.dtype == torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16):
             loss = self.loss()
         loss.backward()
 
@@ -91,40 +117,42 @@ class Step:
 def step(
     side: str, config: TransformerConfig, src: Packed, tgt: Packed, dtype: torch.dtype
 ) -> Step:
-    """The step of one side, with a model of its own."""
+    """The step of one side, with a model of its own where the batch is."""
     torch.manual_seed(1)
+    device = src.values.device
     if side == OURS:
-        ours = Transformer(config)
-        return Step(lambda: ours.loss(src, tgt), _adam(ours), dtype)
-    theirs, padded = TorchTransformer(config), PaddedBatch(src, tgt)
+        ours = Transformer(config).to(device)
+        return Step(lambda: ours.loss(src, tgt), _adam(ours), dtype, device)
+    theirs, padded = TorchTransformer(config).to(device), PaddedBatch(src, tgt)
     loss = compile_for(theirs) if side == COMPILED else theirs
-    return Step(lambda: loss(padded), _adam(theirs), dtype)
+    return Step(lambda: loss(padded), _adam(theirs), dtype, device)
 
 
-def config_of(preset: str, dropout: float) -> TransformerConfig:
+def config_of(preset: str, dropout: float, vocabulary: int = VOCABULARY) -> TransformerConfig:
     """A preset with one rate of dropout everywhere."""
     return replace(
-        TransformerConfig.preset(preset, vocab_size=VOCABULARY),
+        TransformerConfig.preset(preset, vocab_size=vocabulary),
         dropout=dropout,
         attention_dropout=dropout,
         activation_dropout=dropout,
     )
 
 
-def batch(sentences: int, even: bool) -> tuple[Packed, Packed]:
-    """Random pairs: sources of ``LENGTHS`` tokens, targets of as many to predict."""
+def batch(data: Data, even: bool, device: torch.device = CPU) -> tuple[Packed, Packed]:
+    """Sources of the lengths of ``data``, targets of as many tokens to predict."""
     generator = torch.Generator().manual_seed(1)
+    shortest, longest = data.lengths
 
     def side(extra: int) -> Packed:
-        lengths = torch.randint(LENGTHS[0], LENGTHS[1] + 1, (sentences,), generator=generator)
+        lengths = torch.randint(shortest, longest + 1, (data.sentences,), generator=generator)
         if even:
             lengths.fill_(EVEN_LENGTH)
         return pack(
             [
-                torch.randint(2, VOCABULARY - 1, (int(length) + extra,), generator=generator)
+                torch.randint(2, data.vocabulary - 1, (int(length) + extra,), generator=generator)
                 for length in lengths
             ]
-        )
+        ).to(device)
 
     return side(0), side(1)
 

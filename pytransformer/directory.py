@@ -106,7 +106,7 @@ def load_model(
         )
     tensors = _read_weights(directory / WEIGHTS)
     # Building a model draws its initial parameters, which must not disturb the caller's generator.
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         model = Transformer(config).to(dtype)
     own = values.get("model_type") == _OWN_MODEL_TYPE
     state = _fit(directory / WEIGHTS, tensors, model.state_dict(), own)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pytransformer import ops
+from pytransformer.checks import values_are_checked
 from pytransformer.config import TransformerConfig
 from pytransformer.nn.decoder import Decoder
 from pytransformer.nn.decoder_state import DecoderState
@@ -96,7 +97,8 @@ class Transformer(nn.Module):
 
         Raises:
             ValueError: as ``encode`` and ``decode``; or if ``tgt`` has no sentences, or one without
-                a token to predict, or boundaries that do not fit its rows.
+                a token to predict, or boundaries that do not fit its rows (on a CUDA device these
+                two only where ``PYTRANSFORMER_CHECK=1`` is set).
             TypeError: as ``encode`` and ``decode``.
         """
         self._check_packed("tgt", tgt)
@@ -251,9 +253,11 @@ def _shift(tgt: Packed) -> tuple[Packed, Tensor]:
 
     Index arithmetic alone, so that a compiler sees shapes and no data-dependent sizes.
     """
-    if not torch.compiler.is_compiling():
-        _check_boundaries(tgt)
     batch = len(tgt)
+    if batch == 0:
+        raise ValueError("tgt has no sentences, so there is nothing to predict; give at least one")
+    if not torch.compiler.is_compiling() and values_are_checked(tgt.cu_seqlens):
+        _check_boundaries(tgt)
     predicted = tgt.values.shape[0] - batch
     device = tgt.values.device
     sentences = torch.arange(batch, device=device)
@@ -266,8 +270,6 @@ def _shift(tgt: Packed) -> tuple[Packed, Tensor]:
 
 
 def _check_boundaries(tgt: Packed) -> None:
-    if len(tgt) == 0:
-        raise ValueError("tgt has no sentences, so there is nothing to predict; give at least one")
     ends = tgt.cu_seqlens.tolist()
     first, last, rows = ends[0], ends[-1], tgt.values.shape[0]
     if (first, last) != (0, rows):

@@ -85,7 +85,7 @@ def pack(sequences: Sequence[Tensor]) -> Packed:
                 f"sequences[0] is {first.dtype} on {first.device}"
             )
     lengths = [sequence.shape[0] for sequence in sequences]
-    offsets = torch.tensor([0, *lengths], dtype=torch.int64).cumsum(0)
+    offsets = torch.tensor([0, *lengths], dtype=torch.int64, device="cpu").cumsum(0)
     return Packed(
         torch.cat(list(sequences)), offsets.to(torch.int32).to(first.device), max(lengths)
     )

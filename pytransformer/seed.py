@@ -19,4 +19,4 @@ def draw_seed() -> Tensor:
     Returns:
         int64 ``[]`` on the CPU, in ``[0, 2^63 - 1)``.
     """
-    return torch.randint(0, _HIGH, (), dtype=torch.int64)
+    return torch.randint(0, _HIGH, (), dtype=torch.int64, device="cpu")

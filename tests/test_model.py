@@ -12,6 +12,7 @@ import torch
 from pytransformer import Packed, Transformer, TransformerConfig, ops, pack
 from tests.cases.backend import native_only
 from tests.cases.compare import assert_bit_equal
+from tests.cases.device import DEVICE, real_only
 from tests.cases.models import VOCABULARY, sentences, small_config, small_model
 from tests.cases.threads import threads
 from tests.cases.torch_model import TorchModel
@@ -237,10 +238,11 @@ def test_dropout_is_drawn_anew_and_repeated_by_the_seed() -> None:
     assert_bit_equal(model.loss(SRC, TGT), model.loss(SRC, TGT))
 
 
+@real_only
 @variants
 def test_trains_in_bfloat16_under_autocast(changes: dict[str, Any]) -> None:
     model = small_model(**changes, dropout=0.1).float().train()
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast(DEVICE, torch.bfloat16):
         assert model.encode(SRC).values.dtype == torch.bfloat16
         loss = model.loss(SRC, TGT)
     loss.backward()
@@ -253,10 +255,11 @@ def test_trains_in_bfloat16_under_autocast(changes: dict[str, Any]) -> None:
     )
 
 
+@real_only
 def test_bfloat16_is_close_to_float64() -> None:
     model = small_model()
     exact = float(model.loss(SRC, TGT).detach())
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast(DEVICE, torch.bfloat16):
         rounded = float(model.float().loss(SRC, TGT).detach())
     # A handful of roundings on the way, each of half an epsilon.
     assert abs(rounded - exact) <= 4 * torch.finfo(torch.bfloat16).eps * exact

@@ -21,6 +21,7 @@ PARTS: dict[str, set[str]] = {
     "_C": set(),
     "_built_for": set(),
     "built_for": set(),
+    "checks": set(),
     "config": set(),
     "errors": set(),
     "packed": set(),
@@ -35,8 +36,9 @@ PARTS: dict[str, set[str]] = {
     # The oracle shares no arithmetic with what it judges.
     "reference": {"positions", "precision", "seed"},
     "ops": {"_C", "_built_for", "built_for", "precision", "reference", "seed"},
+    "devices": {"_C", "errors", "ops"},
     "nn": {"config", "ops", "packed", "precision"},
-    "model": {"config", "nn", "ops", "packed", "positions", "precision", "workspaces"},
+    "model": {"checks", "config", "nn", "ops", "packed", "positions", "precision", "workspaces"},
     "data": {"errors", "files", "packed", "version"},
     "directory": {"config", "data", "errors", "files", "marian", "model"},
     "decoding": {
@@ -44,12 +46,12 @@ PARTS: dict[str, set[str]] = {
         "precision",
     },
     "training": {
-        "config", "data", "decoding", "directory", "errors", "files", "model", "ops", "packed",
-        "precision",
+        "config", "data", "decoding", "devices", "directory", "errors", "files", "model", "ops",
+        "packed", "precision",
     },
-    "diagnosis": {"_C", "built_for", "decoding", "model", "ops", "reference", "version"},
+    "diagnosis": {"_C", "built_for", "decoding", "devices", "model", "ops", "reference", "version"},
     "cli": {
-        "config", "data", "decoding", "diagnosis", "directory", "errors", "files",
+        "config", "data", "decoding", "devices", "diagnosis", "directory", "errors", "files",
         "recipes", "training", "version",
     },
     "__main__": {"cli"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from pytransformer.cli.device import add_device_argument, device_of
 from pytransformer.decoding.picture import draw_attention
 from pytransformer.errors import UserError
 
@@ -33,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--target", metavar="TEXT", help="a translation to look at in place of the model's own"
     )
+    add_device_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -45,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
         layer=args.layer,
         head=None if args.head == "mean" else int(args.head),
         target=args.target,
+        device=device_of(args),
     )
     print(f"wrote {args.output}")
     return 0

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+from pytransformer.cli.device import add_device_argument, device_of
 from pytransformer.cli.threads import add_threads_argument, set_threads
 from pytransformer.errors import UserError
 
@@ -28,6 +29,7 @@ examples:
   pytransformer bench                        everything, and torch.compile takes its time
   pytransformer bench --no-compile           without torch.compile, far sooner
   pytransformer bench attention linear       two of them
+  pytransformer bench --device cuda          on a GPU
   pytransformer bench train_step --threads 1 --json report.json --markdown report.md
   LD_PRELOAD=libtcmalloc_minimal.so.4 pytransformer bench    all of it with tcmalloc, both sides
 """
@@ -44,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="time for each case, all sides together (default: %(default)s)",
     )
+    add_device_argument(parser)
     add_threads_argument(parser)
     parser.add_argument(
         "--no-compile",
@@ -68,7 +71,13 @@ def run(args: argparse.Namespace) -> int:
     if not args.seconds > 0:
         raise UserError(f"--seconds {args.seconds}: must be more than 0")
     set_threads(args.threads)
-    settings = main.Settings(args.seconds, args.compile)
+    device = device_of(args)
+    if device.index is not None:
+        raise UserError(f"--device {device}: choose the one for bench by CUDA_VISIBLE_DEVICES")
+    misplaced = [name for name in args.names if name in main.ON_THE_CPU]
+    if device.type == "cuda" and misplaced:
+        raise UserError(f"--device {device}: {misplaced[0]} is about the CPU")
+    settings = main.Settings(args.seconds, args.compile, device)
     main.run(args.names, settings, args.json, args.markdown)
     return 0
 

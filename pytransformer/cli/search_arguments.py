@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from pytransformer.cli.device import add_device_argument, device_of
 from pytransformer.cli.threads import add_threads_argument, set_threads
 from pytransformer.decoding import SearchOptions, Translator
 from pytransformer.decoding.search import MAX_BEAM_SIZE, MAX_LENGTH_PENALTY, MAX_MAX_LENGTH
@@ -45,6 +46,7 @@ def add_search_arguments(parser: argparse.ArgumentParser) -> None:
         help="the most sentences translated at a time; does not change the result; 1 answers "
         "each line before the next is read, as on a terminal (default: %(default)s)",
     )
+    add_device_argument(parser)
     add_threads_argument(parser)
     parser.add_argument(
         "--compute-type",
@@ -70,9 +72,9 @@ def search_options(args: argparse.Namespace, n_best: int = 1) -> SearchOptions:
 
 
 def load_translator(args: argparse.Namespace) -> Translator:
-    """The model of the arguments, after setting the number of threads."""
+    """The model of the arguments on their device, after setting the number of threads."""
     set_threads(args.threads)
-    return Translator.load(args.model, args.compute_type)
+    return Translator.load(args.model, args.compute_type, device_of(args))
 
 
 def look_ahead_of(batch_size: int) -> int:

@@ -27,6 +27,7 @@ def draw_attention(
     layer: int | None = None,
     head: int | None = None,
     target: str | None = None,
+    device: torch.device | str = "cpu",
 ) -> None:
     """Translate one sentence and draw its cross-attention as a heat map.
 
@@ -37,6 +38,7 @@ def draw_attention(
         layer: decoder layer, counted from 1; None takes the last.
         head: attention head, counted from 1; None takes the mean over the heads.
         target: a translation to look at in place of the model's own.
+        device: where the model runs.
 
     Raises:
         UserError: if matplotlib is missing, a text is empty or no valid Unicode, the decoder has no
@@ -45,7 +47,7 @@ def draw_attention(
     _require_matplotlib()
     refuse_surrogates(sentence, "the sentence")
     refuse_surrogates(target or "", "the target")
-    translator = Translator.load(model_directory)
+    translator = Translator.load(model_directory, device=device)
     if translator.model.config.decoder_layers == 0:
         raise UserError(
             f"{model_directory}: the decoder has no layers, and so no attention to draw"
@@ -56,10 +58,10 @@ def draw_attention(
         target_tokens = translator.translate_batch([sentence])[0][0].tokens
     else:
         target_tokens = _tokens(tokenizer.encode_target([target]), "the target")
-    src = pack([torch.tensor([*source_tokens, tokenizer.eos_id])])
-    tgt = pack([torch.tensor([tokenizer.pad_id, *target_tokens])])
+    src = pack([torch.tensor([*source_tokens, tokenizer.eos_id])]).to(device)
+    tgt = pack([torch.tensor([tokenizer.pad_id, *target_tokens])]).to(device)
     translator.model.eval()
-    weights = cross_attention_weights(translator.model, src, tgt)
+    weights = cross_attention_weights(translator.model, src, tgt).cpu()
     panel, name = _choose(weights, layer, head)
     heat_map(
         panel,

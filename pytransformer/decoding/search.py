@@ -177,7 +177,8 @@ class _Beams:
         self.num_hypotheses = options.num_hypotheses
         self.length = 0
         self.answers: list[list[Hypothesis]] = [[] for _ in range(sentences)]
-        self.ids = torch.arange(sentences)  # the index in answers of each sentence left
+        # The index in answers of each sentence left.
+        self.ids = torch.arange(sentences, device="cpu")
         self.max_lengths = torch.tensor(max_lengths, device=device)
         penalties = [penalty(length, options.length_penalty) for length in max_lengths]
         self.last_penalties = torch.tensor(penalties, dtype=torch.float64, device=device)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from pytransformer import ops, reference
+from pytransformer.devices import cuda_devices
 from pytransformer.diagnosis.report import OpCheck
 from pytransformer.diagnosis.self_check_cases import CASES, TERMS, Arguments
 
@@ -18,7 +20,8 @@ _DTYPES = (torch.float32, torch.bfloat16)
 
 
 def check_ops() -> Iterator[OpCheck]:
-    """Check every op in float32 and bfloat16, a compiled one in every instruction set.
+    """Check every op in float32 and bfloat16, a compiled one in every instruction set; then on
+    every CUDA device that it runs on.
 
     The instruction set is switched on the way and restored at the end of each op.
     """
@@ -29,14 +32,30 @@ def check_ops() -> Iterator[OpCheck]:
 def _check_op(op: str) -> OpCheck:
     """The comparison that comes closest to its tolerance, or exceeds it most."""
     compared: list[OpCheck] = []
-    for isa in _instruction_sets():
+    for place in _places():
         for dtype in _DTYPES:
             try:
-                compared += _compare(op, isa, dtype)
+                compared += _compare(op, place, dtype)
             except Exception as error:
-                where = f"{_name(dtype)}, {isa}"
+                where = f"{_name(dtype)}, {place.name}"
                 return OpCheck(op, math.nan, math.nan, where, f"{type(error).__name__}: {error}")
     return max(compared, key=_severity)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where an op computes; the name of the instruction set or of the device."""
+
+    name: str
+    device: torch.device
+
+
+def _places() -> Iterator[_Place]:
+    """Each that there is, in use until the next one is asked for."""
+    for name in _instruction_sets():
+        yield _Place(name, torch.device("cpu"))
+    for device in cuda_devices():
+        yield _Place(str(device), device)
 
 
 def _instruction_sets() -> Iterator[str]:
@@ -55,17 +74,24 @@ def _instruction_sets() -> Iterator[str]:
         extension.set_isa(before)
 
 
-def _compare(op: str, isa: str, dtype: torch.dtype) -> Iterator[OpCheck]:
+def _compare(op: str, place: _Place, dtype: torch.dtype) -> Iterator[OpCheck]:
     for case in CASES[op]:
         arguments = case(torch.Generator().manual_seed(0), dtype)
         doubled = {
             name: value.double() if _is_float(value) else value for name, value in arguments.items()
         }
-        actual = _results(getattr(ops, op), arguments, dtype)
+        moved = {name: _moved(value, place.device) for name, value in arguments.items()}
+        actual = _results(getattr(ops, op), moved, dtype)
         expected = _results(getattr(reference, op), doubled, dtype)
         for name, result in actual.items():
-            where = f"{_name(dtype)}, {isa}, {name}"
-            yield _difference(op, result, expected[name], dtype, where)
+            where = f"{_name(dtype)}, {place.name}, {name}"
+            yield _difference(op, result.cpu(), expected[name], dtype, where)
+
+
+def _moved(value: object, device: torch.device) -> object:
+    if isinstance(value, list):
+        return [_moved(element, device) for element in value]
+    return value.to(device) if isinstance(value, Tensor) else value
 
 
 def _results(op: Callable[..., Any], arguments: Arguments, dtype: torch.dtype) -> dict[str, Tensor]:
@@ -90,7 +116,7 @@ def _results(op: Callable[..., Any], arguments: Arguments, dtype: torch.dtype) -
 def _upstream(output: Tensor, dtype: torch.dtype) -> Tensor:
     """Different everywhere, of both signs, and the same number in every precision."""
     numbers = torch.arange(output.numel()).double().cos().to(dtype)
-    return numbers.view(output.shape).to(output.dtype)
+    return numbers.view(output.shape).to(output)
 
 
 def _difference(

@@ -3,6 +3,9 @@
 The environment variable ``PYTRANSFORMER_BACKEND`` decides when this module is first imported:
 ``native`` (the default) or ``reference``, which needs no compiled extension. This is the only
 place that knows of the choice.
+
+Tensors of a call lie on one device, the CPU or one with CUDA; a seed is a number of the CPU. On
+CUDA devices the compiled ops take float16 wherever they take bfloat16.
 """
 
 import os

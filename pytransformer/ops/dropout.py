@@ -21,4 +21,6 @@ def seed_tensor(dropout_p: float, seed: int | Tensor | None) -> Tensor | None:
         return None
     if seed is None:
         return draw_seed()
-    return seed if isinstance(seed, Tensor) else torch.tensor(index(seed), dtype=torch.int64)
+    if isinstance(seed, Tensor):
+        return seed
+    return torch.tensor(index(seed), dtype=torch.int64, device="cpu")

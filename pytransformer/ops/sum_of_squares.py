@@ -16,10 +16,10 @@ def sum_of_squares(tensors: Sequence[Tensor]) -> Tensor:
     Not differentiable.
 
     Args:
-        tensors: of any shape, float32, bfloat16 or float64, on the CPU.
+        tensors: of any shape, float32, bfloat16 or float64, all on one device.
 
     Returns:
-        float64 ``[]``; NaN or infinity if an element is.
+        float64 ``[]`` on that device; NaN or infinity if an element is.
 
     Raises:
         ValueError: if a tensor is of another type or on another device.
@@ -31,4 +31,4 @@ def sum_of_squares(tensors: Sequence[Tensor]) -> Tensor:
 
 @register_fake("sum_of_squares")
 def _fake(tensors: list[Tensor]) -> Tensor:
-    return torch.empty((), dtype=torch.float64)
+    return tensors[0].new_empty((), dtype=torch.float64)

@@ -14,6 +14,7 @@ import torch
 from pytransformer.data.batches import TokenBatches
 from pytransformer.data.dataset import ParallelDataset
 from pytransformer.data.tokenizer import Tokenizer
+from pytransformer.devices import usable_device
 from pytransformer.directory import save_model
 from pytransformer.errors import UserError
 from pytransformer.files import WriteError, write_text
@@ -133,8 +134,7 @@ def _refuse_copied_links(output: Path) -> None:
 
 def _set_up_torch(config: TrainingConfig) -> None:
     options = config.training
-    if options.device == "cuda" and not torch.cuda.is_available():
-        raise UserError('[training] device = "cuda", but torch sees no CUDA device; use "cpu"')
+    usable_device(options.device, "[training] device")
     if options.threads:
         torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from pytransformer.data.batches import Batch
 from pytransformer.model import Transformer
@@ -69,9 +70,11 @@ def update(
     A loss or gradient that is not finite leaves parameters and optimizer untouched.
     """
     optimizer.zero_grad(set_to_none=True)
-    loss = accumulate_gradients(model, batches, options)
+    losses = accumulate_gradients(model, batches, options)
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
     norm = gradient_norm(gradients)
+    # Read last: on a CUDA device it waits until all is done.
+    loss = sum((part.item() for part in losses), 0.0)
     applied = math.isfinite(loss) and math.isfinite(norm)
     if applied:
         clip_gradients(gradients, norm, options.clip_norm)
@@ -84,24 +87,24 @@ def update(
 
 def accumulate_gradients(
     model: Transformer, batches: Sequence[Batch], options: TrainingOptions
-) -> float:
+) -> list[Tensor]:
     """Add the gradients of the mean loss over all predicted tokens of all batches.
 
     The sum of each batch is divided by the count of all, so a long batch weighs more than a short
     one and the result is that of one big batch.
 
     Returns:
-        The mean loss.
+        What each batch adds to the mean loss: scalars on the model's device.
     """
     predicted = sum(batch.tokens_target for batch in batches)
-    total = 0.0
+    losses = []
     for batch in batches:
         src, tgt = batch.src.to(options.device), batch.tgt.to(options.device)
         with autocast(options):
             loss = model.loss(src, tgt, options.label_smoothing, reduction="sum") / predicted
         loss.backward()
-        total += loss.item()
-    return total
+        losses.append(loss.detach())
+    return losses
 
 
 def autocast(options: TrainingOptions) -> AbstractContextManager[object]:

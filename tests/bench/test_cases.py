@@ -11,7 +11,7 @@ from bench import linear, step_check
 from bench.case import OURS, TORCH
 from bench.main import BENCHMARKS
 from bench.step_check import check
-from bench.train_step import batch, case, config_of, operations
+from bench.train_step import Data, batch, case, config_of, operations
 from pytransformer import TransformerConfig
 from tests.cases.backend import native_only
 
@@ -26,7 +26,7 @@ def test_every_benchmark_is_listed() -> None:
 
 
 def test_both_sides_of_a_step_learn() -> None:
-    one = case("tiny", torch.float32, sentences=2)
+    one = case("tiny", torch.float32, data=Data(2))
     one.check()
     for side in one.sides.values():
         side()
@@ -34,7 +34,7 @@ def test_both_sides_of_a_step_learn() -> None:
 
 def test_the_operations_of_a_step_are_those_of_its_products() -> None:
     config = TransformerConfig.preset("tiny", vocab_size=10_000)
-    src, tgt = batch(1, even=True)
+    src, tgt = batch(Data(1), even=True)
     # One source and one target sentence of 18 rows; products of a row in a layer: 4 d^2 + 2 d ff in
     # the encoder, 6 d^2 + 2 d ff and 2 d^2 of the memory in the decoder; each three times.
     d, ff, n = 128, 256, 18
@@ -54,7 +54,7 @@ def test_linear_has_a_peer_that_allocates_as_ours_does() -> None:
 def test_a_step_with_a_wrong_gradient_is_noticed(
     dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config, sentences = config_of("tiny", 0.1), batch(1, even=False)
+    config, sentences = config_of("tiny", 0.1), batch(Data(1), even=False)
     check(config, *sentences, dtype)
     right = step_check._gradient
     monkeypatch.setattr(step_check, "_gradient", lambda parameter: 1.5 * right(parameter))

@@ -31,13 +31,13 @@ class Call:
     cotangents: tuple[Tensor, ...] = ()
 
     def double(self) -> Call:
-        """The same values in float64, contiguous."""
+        """The same values in float64, contiguous, on the CPU."""
         return Call(
-            {name: tensor.double().contiguous() for name, tensor in self.tensors.items()},
+            {name: tensor.double().cpu().contiguous() for name, tensor in self.tensors.items()},
             {name: _double(option) for name, option in self.options.items()},
             self.length,
             self.floor,
-            tuple(cotangent.double() for cotangent in self.cotangents),
+            tuple(cotangent.double().cpu() for cotangent in self.cotangents),
         )
 
 
@@ -55,7 +55,7 @@ def evaluate(op: Callable[..., Any], call: Call) -> Evaluation:
     result = op(**leaves, **call.options)
     outputs: tuple[Tensor, ...] = result if isinstance(result, tuple) else (result,)
     cotangents = call.cotangents or _cotangents(outputs)
-    received = [c.to(o.dtype) for c, o in zip(cotangents, outputs, strict=True)]
+    received = [c.to(o) for c, o in zip(cotangents, outputs, strict=True)]
     gradients = torch.autograd.grad(outputs, list(leaves.values()), received)
     return Evaluation(
         tuple(output.detach() for output in outputs), dict(zip(leaves, gradients, strict=True))
@@ -69,6 +69,6 @@ def _cotangents(outputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 
 
 def _double(option: Any) -> Any:
-    if isinstance(option, Tensor) and option.is_floating_point():
-        return option.double()
-    return option
+    if not isinstance(option, Tensor):
+        return option
+    return option.cpu().double() if option.is_floating_point() else option.cpu()

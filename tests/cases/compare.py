@@ -11,8 +11,11 @@ from torch import Tensor
 
 from pytransformer import reference
 from tests.cases.call import Call, evaluate
+from tests.cases.device import DEVICE
 
-DTYPES = (torch.float32, torch.bfloat16, torch.float64)
+# The kernels for CUDA have float16 as well.
+_NARROW = (torch.float16,) if DEVICE == "cuda" else ()
+DTYPES = (torch.float32, torch.bfloat16, torch.float64, *_NARROW)
 
 
 def bound(expected: Tensor, dtype: torch.dtype, length: int, floor: float) -> Tensor:
@@ -48,6 +51,7 @@ def assert_close(
     computation when ``actual`` holds it more precisely.
     """
     assert actual.shape == expected.shape, (name, actual.shape, expected.shape)
+    actual, expected = actual.cpu(), expected.cpu()
     allowed = bound(expected, dtype or actual.dtype, length, floor)
     difference = (actual.double() - expected).abs()
     exact = (actual.double() == expected) | (actual.isnan() & expected.isnan())

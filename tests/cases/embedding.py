@@ -9,7 +9,7 @@ import torch
 
 from tests.cases.attention import boundaries
 from tests.cases.call import Call
-from tests.cases.layout import arrange, generator, normal
+from tests.cases.layout import arrange, generator, integers, normal
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class EmbeddingCase:
     def build(self, dtype: torch.dtype) -> Call:
         """weight (and learned positions); tokens among the options."""
         rng = generator(5)
-        tokens = torch.randint(0, self.vocabulary, (sum(self.lengths),), generator=rng)
+        tokens = integers(0, self.vocabulary, (sum(self.lengths),), rng)
         options: dict[str, Any] = dict(scale=self.scale, padding_idx=self.padding_idx)
         if self.dense:
             options["tokens"] = tokens.view(len(self.lengths), -1)

@@ -65,5 +65,13 @@ def generator(seed: int) -> torch.Generator:
 
 
 def normal(shape: tuple[int, ...], rng: torch.Generator, dtype: torch.dtype) -> Tensor:
-    """Standard normal numbers, drawn in float64 and rounded, so that all dtypes share them."""
-    return torch.randn(shape, generator=rng, dtype=torch.float64).to(dtype)
+    """Standard normal numbers, drawn in float64 and rounded, so that all dtypes share them; on the
+    device where new tensors are made."""
+    drawn = torch.randn(shape, generator=rng, dtype=torch.float64, device="cpu")
+    return drawn.to(torch.get_default_device(), dtype)
+
+
+def integers(low: int, high: int, shape: tuple[int, ...], rng: torch.Generator) -> Tensor:
+    """int64, at least ``low`` and below ``high``, likewise."""
+    drawn = torch.randint(low, high, shape, generator=rng, device="cpu")
+    return drawn.to(torch.get_default_device())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from tests.cases.call import Call
-from tests.cases.layout import arrange, generator, normal
+from tests.cases.layout import arrange, generator, integers, normal
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class CrossEntropyCase:
         if self.bias:
             tensors["bias"] = normal((self.vocabulary,), rng, dtype).to(parameters)
         classes = self.classes or self.vocabulary
-        targets = torch.randint(0, classes, (self.rows,), generator=rng)
+        targets = integers(0, classes, (self.rows,), rng)
         targets[torch.arange(self.rows) % 3 < self.ignored] = self.ignore_index
         options = dict(
             targets=targets,

@@ -9,6 +9,7 @@ from typing import Any
 
 from pytransformer.data import prepare
 from pytransformer.training import TrainingConfig, from_tables
+from tests.cases.device import DEVICE
 
 _WORDS = {
     "the": "die", "small": "kleine", "old": "alte", "red": "rote", "cat": "Katze",
@@ -52,7 +53,7 @@ def tables(data: Path, output: Path, **changes: Any) -> dict[str, dict[str, Any]
         },
         "training": {
             "output": str(output), "max_steps": 12, "schedule": "inverse_sqrt",
-            "learning_rate": 0.01, "warmup_steps": 4,
+            "learning_rate": 0.01, "warmup_steps": 4, "device": DEVICE,
         },
         "validation": {"every_steps": 0, "max_sentences": 2},
         "checkpoints": {"every_steps": 0},

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from pytransformer import Packed, Transformer, TransformerConfig, pack
-from tests.cases.layout import generator
+from tests.cases.layout import generator, integers
 
 VOCABULARY = 23
 
@@ -29,7 +29,7 @@ def small_config(**changes: Any) -> TransformerConfig:
 
 def small_model(seed: int = 0, **changes: Any) -> Transformer:
     """float64, in evaluation mode, with gains and biases that are not just ones and zeros."""
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = Transformer(small_config(**changes)).double().eval()
         for name, parameter in model.named_parameters():
@@ -44,4 +44,4 @@ def sentences(lengths: tuple[int, ...], seed: int = 1, bos: bool = False) -> Pac
     rng = generator(seed)
     pad = VOCABULARY - 1
     start = torch.full((1 if bos else 0,), pad)
-    return pack([torch.cat([start, torch.randint(0, pad, (n,), generator=rng)]) for n in lengths])
+    return pack([torch.cat([start, integers(0, pad, (n,), rng)]) for n in lengths])

@@ -13,6 +13,7 @@ from pytransformer import ops
 from tests.cases.backend import native_only
 from tests.cases.call import evaluate
 from tests.cases.compare import DTYPES, assert_bit_equal, check_against_oracle
+from tests.cases.device import cpu_only
 from tests.cases.messages import assert_raises_naming
 from tests.cases.rows import NORM_CASES, NormCase
 from tests.cases.threads import threads
@@ -69,6 +70,7 @@ def test_dropout_follows_torchs_seed() -> None:
     assert not torch.equal(results[0], results[2])
 
 
+@cpu_only
 @native_only
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_threads_change_no_bit(dtype: torch.dtype) -> None:

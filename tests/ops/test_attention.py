@@ -12,6 +12,7 @@ from tests.cases.attention import CASES, AttentionCase, boundaries
 from tests.cases.backend import native_only
 from tests.cases.call import evaluate
 from tests.cases.compare import DTYPES, assert_bit_equal, check_against_oracle
+from tests.cases.device import DEVICE, cpu_only, real_only
 from tests.cases.messages import assert_raises_naming
 from tests.cases.threads import threads
 
@@ -103,6 +104,7 @@ def test_a_sequence_does_not_feel_its_batch(causal: bool, dtype: torch.dtype) ->
             assert_bit_equal(gradient, whole.gradients[name][rows], name)
 
 
+@cpu_only
 @native_only
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("dropout_p", [0.0, 0.2])
@@ -129,9 +131,10 @@ def test_passes_gradcheck(name: str) -> None:
     )
 
 
+@real_only
 def test_follows_autocast() -> None:
     call = SMALL.build(torch.float32)
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast(DEVICE, torch.bfloat16):
         result = ops.attention(**call.tensors, **call.options)
     rounded = SMALL.build(torch.bfloat16)
     assert_bit_equal(result, ops.attention(**rounded.tensors, **rounded.options))

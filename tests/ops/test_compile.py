@@ -11,7 +11,8 @@ from torch import Tensor
 
 import pytransformer as pt
 from tests.cases.backend import native_only
-from tests.cases.layout import generator
+from tests.cases.device import DEVICE, real_only
+from tests.cases.layout import generator, integers
 
 pytestmark = native_only
 
@@ -40,9 +41,7 @@ def _batch(*lengths: tuple[int, int]) -> tuple[pt.Packed, pt.Packed]:
     rng = generator(len(lengths))
 
     def sentences(side: int) -> pt.Packed:
-        return pt.pack(
-            [torch.randint(0, _VOCABULARY - 1, (pair[side],), generator=rng) for pair in lengths]
-        )
+        return pt.pack([integers(0, _VOCABULARY - 1, (pair[side],), rng) for pair in lengths])
 
     return sentences(0), sentences(1)
 
@@ -109,10 +108,11 @@ def test_every_call_draws_new_masks() -> None:
     assert first == again
 
 
+@real_only
 def test_autocast() -> None:
     model = _model()
     loss = _compiled(model)
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast(DEVICE, torch.bfloat16):
         compiled = loss(*_BATCHES[0])
         eager = model.loss(*_BATCHES[0])
     compiled.backward()

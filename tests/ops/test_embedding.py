@@ -11,6 +11,7 @@ from pytransformer import ops
 from tests.cases.backend import native_only
 from tests.cases.call import Call, evaluate
 from tests.cases.compare import DTYPES, assert_bit_equal, check_against_oracle
+from tests.cases.device import cpu_only
 from tests.cases.embedding import CASES, EmbeddingCase
 from tests.cases.messages import assert_raises_naming
 from tests.cases.threads import threads
@@ -79,6 +80,7 @@ def test_passes_gradcheck() -> None:
     )
 
 
+@cpu_only
 @native_only
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_threads_change_no_bit(dtype: torch.dtype) -> None:

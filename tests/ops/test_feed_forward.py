@@ -12,6 +12,7 @@ from pytransformer import ops
 from tests.cases.backend import native_only
 from tests.cases.call import evaluate
 from tests.cases.compare import DTYPES, assert_bit_equal, check_against_oracle
+from tests.cases.device import cpu_only
 from tests.cases.messages import assert_raises_naming
 from tests.cases.rows import FEED_FORWARD_CASES, FeedForwardCase
 from tests.cases.threads import threads
@@ -51,6 +52,7 @@ def test_dropout_follows_torchs_seed() -> None:
     assert not torch.equal(results[0], results[2])
 
 
+@cpu_only
 @native_only
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("dropout_p", [0.0, 0.2])

@@ -11,6 +11,7 @@ from pytransformer import ops
 from tests.cases.backend import native_only
 from tests.cases.call import evaluate
 from tests.cases.compare import DTYPES, assert_bit_equal, check_against_oracle
+from tests.cases.device import DEVICE, cpu_only, real_only
 from tests.cases.messages import assert_raises_naming
 from tests.cases.rows import LINEAR_CASES, LinearCase
 from tests.cases.threads import threads
@@ -28,10 +29,11 @@ def test_passes_gradcheck() -> None:
     assert torch.autograd.gradcheck(ops.linear, leaves)
 
 
+@real_only
 def test_follows_autocast() -> None:
     call = LinearCase((5, 7), 9).build(torch.float32)
     leaves = {name: t.clone().requires_grad_() for name, t in call.tensors.items()}
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast(DEVICE, torch.bfloat16):
         result = ops.linear(**leaves)
     result.sum().backward()
     assert result.dtype == torch.bfloat16
@@ -56,6 +58,7 @@ def test_sums_over_a_million_terms_end() -> None:
     assert torch.equal(out, torch.full((60, 1), float(count)))
 
 
+@cpu_only
 @native_only
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_threads_and_other_rows_change_no_bit(dtype: torch.dtype) -> None:

@@ -12,6 +12,7 @@ from pytransformer import ops
 from tests.cases.backend import native_only
 from tests.cases.call import evaluate
 from tests.cases.compare import DTYPES, assert_bit_equal, check_against_oracle
+from tests.cases.device import cpu_only
 from tests.cases.linear_cross_entropy import CASES, CrossEntropyCase
 from tests.cases.messages import assert_raises_naming
 from tests.cases.threads import threads
@@ -57,6 +58,7 @@ def test_an_incoming_gradient_scales_what_was_computed_ahead() -> None:
     torch.testing.assert_close(gradients[1], 8.0 * gradients[0])
 
 
+@cpu_only
 @native_only
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])

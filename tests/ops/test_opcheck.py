@@ -21,7 +21,7 @@ Args = tuple[Any, ...]
 Make = Callable[..., Tensor]
 
 _DTYPES = (torch.float32, torch.bfloat16)
-_SEED = torch.tensor(12345, dtype=torch.int64)
+_SEED = torch.tensor(12345, dtype=torch.int64, device="cpu")
 
 
 def _maker(dtype: torch.dtype, grad: bool) -> Make:

@@ -10,6 +10,7 @@ import torch
 from pytransformer import ops
 from tests.cases.backend import native_only
 from tests.cases.compare import DTYPES
+from tests.cases.device import cpu_only
 from tests.cases.messages import assert_raises_naming
 from tests.cases.threads import threads
 
@@ -38,6 +39,7 @@ def test_shows_what_is_not_finite(value: float) -> None:
     assert not math.isfinite(float(ops.sum_of_squares([torch.ones(3), tensor])))
 
 
+@cpu_only
 @native_only
 def test_threads_change_no_bit() -> None:
     tensor = torch.randn(1_000_003)

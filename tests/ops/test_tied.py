@@ -9,6 +9,7 @@ from torch import Tensor
 from pytransformer import ops
 from tests.cases.backend import native_only
 from tests.cases.compare import assert_bit_equal
+from tests.cases.device import real_only
 
 TOKENS = torch.tensor([[1, 3, 3, 0]])
 TARGETS = torch.tensor([2, 0, 4])
@@ -73,6 +74,7 @@ def test_what_somebody_else_holds_is_not_added_to() -> None:
 
 
 @native_only
+@real_only
 def test_a_gradient_of_its_own_becomes_the_sum() -> None:
     """Nothing as large as the weight is allocated beside the loss's gradient of it."""
     x, weight = torch.randn(3, 8), torch.randn(5, 8, requires_grad=True)

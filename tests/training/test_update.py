@@ -40,7 +40,7 @@ def test_accumulation_equals_one_big_batch(
 ) -> None:
     model.double()
     parts = [batch(0, 3), batch(3, 20), batch(20, 21)]
-    loss = accumulate_gradients(model, parts, _OPTIONS)
+    loss = sum(part.item() for part in accumulate_gradients(model, parts, _OPTIONS))
     gradients = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
     model.zero_grad()
     whole = batch(0, 21)
