@@ -1,6 +1,7 @@
 // The instructions of csrc/kernels/cuda/instructions.h, same names and meanings, on the CPU.
 #pragma once
 
+#include <cfloat>
 #include <cmath>
 
 #include "../../csrc/kernels/types.h"
@@ -65,6 +66,9 @@ inline uint32_t pair_of<float16>(float low, float high) {
   return to_float16(low).bits | uint32_t(to_float16(high).bits) << 16;
 }
 
-inline float fast_exp2(float x) { return std::exp2(x); }
+inline float fast_exp2(float x) {
+  const float y = std::exp2(x);
+  return y < FLT_MIN ? 0.0f : y;  // NaN stays
+}
 
 }  // namespace pt::cuda

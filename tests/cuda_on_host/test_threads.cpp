@@ -1,7 +1,6 @@
-// The tool that runs CUDA kernels on the CPU, against plain loops; and that it sees what is wrong.
-//
-// Fragment layouts are written down here once more, from the PTX ISA ("Warp-level matrix
-// instructions", figures of ldmatrix and of mma.m16n8k16), as functions of a lane.
+// The tool that runs CUDA kernels on the CPU: the places and the turns of threads, copies that
+// arrive late, what is counted, and that it sees what is wrong. What its instructions compute is in
+// tests/primitives.
 #include <omp.h>
 
 #include <functional>
@@ -11,7 +10,6 @@
 
 #include "../../csrc/kernels/cuda/device.h"
 #include "../kernels/check.h"
-#include "../kernels/values.h"
 
 namespace pt::cuda {
 namespace {
@@ -19,7 +17,6 @@ namespace {
 using on_host::counters;
 using on_host::options;
 using on_host::Schedule;
-using test::Random;
 using test::Report;
 
 class NoMemory : public Queue {
@@ -66,35 +63,6 @@ void every_thread_has_its_place(Report& report) {
   }
 }
 
-struct Lanes {
-  float turned[32], from_three[32];
-  double wide[32];
-  uint32_t odd[32];
-  int any_block[32];
-};
-
-void exchange(Lanes* out) {
-  const int lane = int(threadIdx.x);
-  out->turned[lane] = __shfl_xor_sync(kAllLanes, float(lane), 5);
-  out->from_three[lane] = __shfl_sync(kAllLanes, float(lane), 3);
-  out->wide[lane] = __shfl_xor_sync(kAllLanes, lane + 0.25, 16);
-  out->odd[lane] = __ballot_sync(kAllLanes, lane % 2);
-  out->any_block[lane] = __syncthreads_or(lane == 17);
-}
-
-void lanes_exchange(Report& report) {
-  report.begin("lanes");
-  Lanes lanes{};
-  run(exchange, 1, 32, 0, &lanes);
-  for (int lane = 0; lane < 32; lane++) {
-    report.compare("xor", lane, lanes.turned[lane], lane ^ 5, 0);
-    report.compare("from", lane, lanes.from_three[lane], 3, 0);
-    report.compare("double", lane, lanes.wide[lane], (lane ^ 16) + 0.25, 0);
-    report.compare("ballot", lane, lanes.odd[lane], double(0xaaaaaaaau), 0);
-    report.compare("any", lane, lanes.any_block[lane], 1, 0);
-  }
-}
-
 struct Copied {
   alignas(16) float at[2][4];
 };
@@ -126,47 +94,13 @@ void copies_arrive_late(Report& report) {
   report.compare("bytes", 0, double(counters().bytes_copied), 16, 0);
 }
 
-struct Matrices {
-  alignas(16) uint16_t at[32][8];
+template <int kElements>
+struct Rows {
+  alignas(128) uint16_t at[32][kElements];
 };
-
-void load(uint32_t* plain, uint32_t* transposed) {
-  auto& shared = shared_layout<Matrices>();
-  const int lane = int(threadIdx.x);
-  for (int j = 0; j < 8; j++) shared.at[lane][j] = uint16_t(100 * lane + j);
-  __syncwarp();
-  uint32_t to[4];
-  load_matrix_x4(to, shared.at[lane]);
-  for (int m = 0; m < 4; m++) plain[4 * lane + m] = to[m];
-  load_matrix_x4_transposed(to, shared.at[lane]);
-  for (int m = 0; m < 4; m++) transposed[4 * lane + m] = to[m];
-}
-
-void matrices_are_loaded(Report& report) {
-  report.begin("matrices");
-  uint32_t plain[128], transposed[128];
-  on_host::reset_counters();
-  run(load, 1, 32, sizeof(Matrices), plain, transposed);
-  const auto element = [](int matrix, int i, int j) { return 100 * (8 * matrix + i) + j; };
-  for (int lane = 0; lane < 32; lane++) {
-    for (int m = 0; m < 4; m++) {
-      for (int half = 0; half < 2; half++) {
-        const int row = lane / 4, column = 2 * (lane % 4) + half;
-        report.compare("plain", lane, plain[4 * lane + m] >> (16 * half) & 0xffff,
-                       element(m, row, column), 0);
-        report.compare("transposed", lane, transposed[4 * lane + m] >> (16 * half) & 0xffff,
-                       element(m, column, row), 0);
-      }
-    }
-  }
-  report.compare("conflicts of neighbouring rows", 0, double(counters().matrix_conflicts), 0, 0);
-}
-
-struct FarRows {
-  alignas(128) uint16_t at[32][64];
-};
-void load_far(uint32_t* out) {
-  auto& shared = shared_layout<FarRows>();
+template <int kElements>
+void load_rows(uint32_t* out) {
+  auto& shared = shared_layout<Rows<kElements>>();
   uint32_t to[4];
   load_matrix_x4(to, shared.at[threadIdx.x]);
   if (threadIdx.x == 0) *out = to[0];
@@ -176,66 +110,11 @@ void conflicts_are_counted(Report& report) {
   report.begin("conflicts");
   uint32_t out = 0;
   on_host::reset_counters();
-  run(load_far, 1, 32, sizeof(FarRows), &out);
+  run(load_rows<8>, 1, 32, sizeof(Rows<8>), &out);
+  report.compare("neighbouring rows", 0, double(counters().matrix_conflicts), 0, 0);
+  run(load_rows<64>, 1, 32, sizeof(Rows<64>), &out);
   // Eight rows 128 bytes apart begin in the same bank: seven more passes for each matrix.
-  report.compare("conflicts", 0, double(counters().matrix_conflicts), 4 * 7, 0);
-}
-
-template <class S>
-void multiply(const float* a, const float* b, float* d) {
-  const int lane = int(threadIdx.x), group = lane / 4, pair = 2 * (lane % 4);
-  const auto two = [](const float* x, int first, int second) {
-    return pair_of<S>(x[first], x[second]);
-  };
-  uint32_t left[4], right[2];
-  for (int i = 0; i < 4; i++) {
-    const int row = group + (i % 2 == 1 ? 8 : 0), column = pair + (i >= 2 ? 8 : 0);
-    left[i] = two(a, 16 * row + column, 16 * row + column + 1);
-  }
-  for (int i = 0; i < 2; i++) {
-    const int row = pair + 8 * i;
-    right[i] = two(b, 8 * row + group, 8 * (row + 1) + group);
-  }
-  float sums[4];
-  for (int i = 0; i < 4; i++) sums[i] = d[8 * (group + i / 2 * 8) + pair + i % 2];
-  mma_m16n8k16<S>(sums, left, right[0], right[1]);
-  for (int i = 0; i < 4; i++) d[8 * (group + i / 2 * 8) + pair + i % 2] = sums[i];
-}
-
-template <class S>
-void products_are_right(Report& report, Type type) {
-  report.begin(std::string("products of ") + test::name_of(type));
-  Random random(5);
-  float a[256], b[128], d[128], before[128];
-  for (float& x : a) x = float(test::rounded(random.normal(), type));
-  for (float& x : b) x = float(test::rounded(random.normal(), type));
-  for (int i = 0; i < 128; i++) before[i] = d[i] = float(random.normal());
-  run(multiply<S>, 1, 32, 0, static_cast<const float*>(a), static_cast<const float*>(b), d);
-  for (int i = 0; i < 16; i++) {
-    for (int j = 0; j < 8; j++) {
-      test::Sum sum;
-      sum.add(before[8 * i + j]);
-      for (int k = 0; k < 16; k++) sum.add(double(a[16 * i + k]) * double(b[8 * k + j]));
-      report.compare("product", 8 * i + j, d[8 * i + j], sum.value,
-                     test::tolerance(Type::float32, Type::float32, 16, sum.magnitude, sum.value));
-    }
-  }
-}
-
-void numbers_are_rounded(Report& report) {
-  report.begin("conversions");
-  for (uint32_t bits = 0; bits < 65536; bits++) {
-    const float brain = to_float(bfloat16{uint16_t(bits)});
-    const float half = to_float(float16{uint16_t(bits)});
-    if (!std::isnan(brain)) report.compare("bfloat16", bits, to_bfloat16(brain).bits, bits, 0);
-    if (!std::isnan(half)) report.compare("float16", bits, to_float16(half).bits, bits, 0);
-  }
-  Random random(6);
-  for (int i = 0; i < 10000; i++) {
-    const auto x = float(random.normal() * std::ldexp(1.0, int(random.below(40)) - 20));
-    report.compare("to bfloat16", i, to_float(to_bfloat16(x)), test::rounded(x, Type::bfloat16), 0);
-    report.compare("to float16", i, to_float(to_float16(x)), test::rounded(x, Type::float16), 0);
-  }
+  report.compare("rows far apart", 0, double(counters().matrix_conflicts), 4 * 7, 0);
 }
 
 void take_turns(int* order, int* next) {
@@ -329,13 +208,8 @@ int main() {
   using namespace pt;
   test::Report report;
   cuda::every_thread_has_its_place(report);
-  cuda::lanes_exchange(report);
   cuda::copies_arrive_late(report);
-  cuda::matrices_are_loaded(report);
   cuda::conflicts_are_counted(report);
-  cuda::products_are_right<bfloat16>(report, Type::bfloat16);
-  cuda::products_are_right<float16>(report, Type::float16);
-  cuda::numbers_are_rounded(report);
   cuda::schedules_differ(report);
   cuda::errors_are_named(report);
   return report.finish();
