@@ -9,6 +9,8 @@ TORCH_INDEX ?=
 VENV = .venv
 # The language that `make demo` translates into: de or ko.
 TARGET = de
+# What GPU `make test-gpu` compiles for: the one that is there, or a list as 90a.
+GPU = native
 # More arguments for `make demo` and `make test`, as in: make test ARGS="tests/ops -k attention"
 ARGS =
 
@@ -16,7 +18,7 @@ BIN = $(VENV)/bin
 # Tools come from the environment first: cmake, ninja, clang-format.
 export PATH := $(abspath $(BIN)):$(PATH)
 
-CXX_FILES = $(shell find csrc tests/cuda_on_host tests/kernels tests/primitives -name '*.cpp' -o -name '*.cu' -o -name '*.h' 2>/dev/null)
+CXX_FILES = $(shell find csrc tests/cuda_on_host tests/gpu tests/kernels tests/primitives -name '*.cpp' -o -name '*.cu' -o -name '*.h' 2>/dev/null)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -77,6 +79,24 @@ build-cuda-tests: $(VENV)/.requirements
 test-cuda: build-cuda-tests ## run the CUDA kernels' tests on the CPU: no GPU is needed
 	ctest --test-dir build/cuda --output-on-failure -L cuda
 	TSAN_OPTIONS=halt_on_error=1 ctest --test-dir build/cuda-thread --output-on-failure -L cuda
+
+# On a machine that has a GPU, tools from the PATH do, and no environment is made: cmake, ninja, nvcc.
+.PHONY: build-gpu-tests
+build-gpu-tests:
+	@command -v nvcc > /dev/null || { \
+	    echo "make: nvcc is not on the PATH; install the CUDA toolkit, 12.0 or newer"; exit 1; }
+	@nvidia-smi -L > /dev/null 2>&1 || test -c /dev/nvidia0 || { \
+	    echo "make: this machine has no NVIDIA GPU; make test-cuda runs these tests on the CPU"; exit 1; }
+	$(CONFIGURE) -B build/gpu -DPT_TEST_GPU=ON -DPT_CUDA_ARCHITECTURES="$(GPU)"
+	cmake --build build/gpu --target gpu_tests
+
+.PHONY: test-gpu
+test-gpu: build-gpu-tests ## run the CUDA kernels' tests on the GPU of this machine
+	ctest --test-dir build/gpu --output-on-failure --parallel 4 -L gpu
+
+.PHONY: memcheck-gpu
+memcheck-gpu: build-gpu-tests ## run a part of them under compute-sanitizer
+	scripts/memcheck-gpu.sh build/gpu
 
 .PHONY: compile-cuda
 compile-cuda: $(VENV)/.requirements ## compile the CUDA kernels by nvcc for every GPU; none may spill

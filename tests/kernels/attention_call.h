@@ -3,7 +3,6 @@
 #pragma once
 
 #include <limits>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -46,8 +45,8 @@ struct AttentionCase {
   }
 };
 
-inline std::vector<int32_t> starts_of(const std::vector<int64_t>& lengths) {
-  std::vector<int32_t> starts = {0};
+inline Elements<int32_t> starts_of(const std::vector<int64_t>& lengths) {
+  Elements<int32_t> starts = {0};
   for (const int64_t n : lengths) starts.push_back(int32_t(starts.back() + n));
   starts.shrink_to_fit();
   return starts;
@@ -119,7 +118,7 @@ class Operand {
   }
 
   const std::vector<int64_t> lengths_;
-  const std::vector<int32_t> starts_;
+  const Elements<int32_t> starts_;
   const int64_t heads_, head_dim_;
   const bool dense_;
   const int64_t row_, head_, batch_;
@@ -134,7 +133,7 @@ class Mask {
       : kind_(c.mask), b_(has(c, 'b') ? int64_t(c.queries.size()) : 1),
         h_(has(c, 'h') ? c.heads : 1), q_(has(c, 'q') ? longest(c.queries) : 1),
         k_(has(c, 'k') ? longest(c.keys) : 1),
-        size_(kind_ == MaskKind::none ? 0 : b_ * h_ * q_ * k_), shown_(new uint8_t[size_t(size_)]),
+        size_(kind_ == MaskKind::none ? 0 : b_ * h_ * q_ * k_), shown_(size_t(size_)),
         added_(arithmetic_of(type), size_) {
     for (int64_t i = 0; i < size_; i++) {
       const double x = random.normal();
@@ -153,7 +152,7 @@ class Mask {
   }
   void enter(Visibility& v) const {
     v.kind = kind_;
-    v.mask = kind_ == MaskKind::boolean ? static_cast<const void*>(shown_.get()) : added_.data();
+    v.mask = kind_ == MaskKind::boolean ? static_cast<const void*>(shown_.data()) : added_.data();
     v.mask_batch = b_ > 1 ? h_ * q_ * k_ : 0;
     v.mask_head = h_ > 1 ? q_ * k_ : 0;
     v.mask_query = q_ > 1 ? query_step() : 0;
@@ -172,7 +171,7 @@ class Mask {
 
   const MaskKind kind_;
   const int64_t b_, h_, q_, k_, size_;
-  std::unique_ptr<uint8_t[]> shown_;
+  Elements<uint8_t> shown_;
   Values added_;
 };
 

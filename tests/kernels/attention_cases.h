@@ -126,20 +126,12 @@ inline std::vector<AttentionCase> attention_numbers() {
   return all;
 }
 
-#ifndef PT_TEST_EVERY
-#define PT_TEST_EVERY 1
-#endif
-
-// All of them, or one in PT_TEST_EVERY where each takes long.
 inline std::vector<AttentionCase> attention_cases() {
-  std::vector<AttentionCase> some;
-  size_t i = 0;
+  std::vector<AttentionCase> all;
   for (const auto& list : {attention_sizes(), attention_visibility(), attention_numbers()}) {
-    for (const AttentionCase& c : list) {
-      if (i++ % PT_TEST_EVERY == 0) some.push_back(c);
-    }
+    all.insert(all.end(), list.begin(), list.end());
   }
-  return some;
+  return some_of(all, PT_TEST_EVERY);
 }
 
 }  // namespace pt::test

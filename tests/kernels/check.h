@@ -3,14 +3,21 @@
 
 #include <omp.h>
 
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "../../csrc/kernels/cpu/kernels.h"
 #include "values.h"
+
+// Of lists whose cases take long, a build that is slow runs one case in so many.
+#ifndef PT_TEST_EVERY
+#define PT_TEST_EVERY 1
+#endif
 
 namespace pt::test {
 
@@ -25,6 +32,7 @@ class Report {
  public:
   // The case that the comparisons from here on belong to.
   void begin(const std::string& name) {
+    stop_in_time();
     name_ = name + (aligned() ? ", aligned" : "");
     shown_ = 0;
     cases_++;
@@ -59,6 +67,15 @@ class Report {
  private:
   static constexpr int kShown = 4;  // failures printed of one case
 
+  // Whoever has so many seconds gets the cases that begin in them.
+  void stop_in_time() const {
+    const char* asked = std::getenv("PT_TEST_SECONDS");
+    if (asked == nullptr) return;
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start_;
+    if (passed.count() < std::atof(asked)) return;
+    std::printf("no time for more: ");
+    std::exit(finish());
+  }
   // Whoever only wants to know whether something fails.
   static void stop_if_asked() {
     if (std::getenv("PT_TEST_STOP") != nullptr) std::exit(1);
@@ -66,8 +83,22 @@ class Report {
 
   std::string name_;
   int shown_ = 0;
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   int64_t cases_ = 0, compared_ = 0, failed_ = 0;
 };
+
+// How many cases of a list one is run of: as many as the environment's PT_TEST_EVERY says, or else
+// `stride`.
+inline int asked_stride(int stride) {
+  const char* asked = std::getenv("PT_TEST_EVERY");
+  return asked != nullptr && std::atoi(asked) > 0 ? std::atoi(asked) : stride;
+}
+template <class Case>
+std::vector<Case> some_of(const std::vector<Case>& cases, int stride = 1) {
+  std::vector<Case> some;
+  for (size_t i = 0; i < cases.size(); i += size_t(asked_stride(stride))) some.push_back(cases[i]);
+  return some;
+}
 
 // What body() returns on so many threads.
 template <class Body>

@@ -1,5 +1,5 @@
 // Attention and its gradients against their definition, pair by pair in float64.
-#ifdef PT_TEST_CUDA
+#ifdef PT_CUDA_ON_HOST
 #include <cuda_on_host/threads.h>
 #endif
 
@@ -213,7 +213,7 @@ void determinism(Report& report, const Kernels& kernels, Type type, bool causal)
   agree("grad_v alone", alone.grad_v, one.grad_v);
 }
 
-#ifdef PT_TEST_CUDA
+#ifdef PT_CUDA_ON_HOST
 // What tiles cost, without a GPU: shared memory is read without bank conflicts, and each operand is
 // copied as often as its tiles are walked over, no more.
 void tiles_cost_what_they_should(Report& report, const Kernels& kernels, Type type) {
@@ -260,7 +260,7 @@ int main() {
       for (const bool causal : {false, true}) determinism(report, kernels, type, causal);
     }
     overflow_stays_where_it_is_seen(report, kernels);
-#ifdef PT_TEST_CUDA
+#ifdef PT_CUDA_ON_HOST
     for (const pt::Type type : {pt::Type::bfloat16, pt::Type::float16}) {
       if (aligned()) tiles_cost_what_they_should(report, kernels, type);
     }

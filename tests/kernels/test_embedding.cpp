@@ -164,8 +164,9 @@ class Call {
 
   const Case c_;
   Values weight_, positions_, grad_, out_, grad_weight_, grad_positions_;
-  std::vector<int32_t> starts_;
-  std::vector<int64_t> tokens_, position_;
+  Elements<int32_t> starts_;
+  Elements<int64_t> tokens_;
+  std::vector<int64_t> position_;
   const Dropout dropout_;
 };
 
@@ -217,7 +218,7 @@ int main() {
   Report report;
   for_each_isa([&](const pt::Kernels& kernels) {
     for (const auto& [weight, out] : kPairs) {
-      for (const Case& c : cases(weight, out)) check_case<Call>(report, kernels, c);
+      for (const Case& c : some_of(cases(weight, out))) check_case<Call>(report, kernels, c);
     }
     for (const Type type : kTypes) determinism(report, kernels, type);
   });

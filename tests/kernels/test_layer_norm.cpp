@@ -270,7 +270,7 @@ int main() {
   Report report;
   for_each_isa([&](const pt::Kernels& kernels) {
     for (const pt::Type type : kTypes) {
-      for (const Case& c : cases(type)) check_case<Call>(report, kernels, c);
+      for (const Case& c : some_of(cases(type))) check_case<Call>(report, kernels, c);
       determinism(report, kernels, type);
     }
   });

@@ -1,5 +1,5 @@
 // The matrix product and its epilogue against three loops in float64.
-#ifdef PT_TEST_CUDA
+#ifdef PT_CUDA_ON_HOST
 #include <cuda_on_host/threads.h>
 #endif
 #include <omp.h>
@@ -325,6 +325,9 @@ std::vector<Case> long_sums() {
   return cases;
 }
 
+#endif
+
+#ifdef PT_CUDA_ON_HOST
 // What tiles cost, without a GPU: shared memory is read without bank conflicts, every tile of an
 // operand is copied once for each tile of results, and nothing is multiplied twice.
 void tiles_cost_what_they_should(Report& report, const Kernels& kernels, Type type) {
@@ -373,14 +376,8 @@ void determinism(Report& report, const Kernels& kernels) {
   omp_set_num_threads(before);
 }
 
-#ifndef PT_TEST_EVERY
-#define PT_TEST_EVERY 1
-#endif
-
-// All of them, or one in PT_TEST_EVERY where each takes long.
 void run(Report& report, const Kernels& kernels, const std::vector<Case>& cases) {
-  for (size_t i = 0; i < cases.size(); i += PT_TEST_EVERY) {
-    const Case& c = cases[i];
+  for (const Case& c : some_of(cases, PT_TEST_EVERY)) {
     report.begin(std::string(kernels.isa) + " " + c.name());
     Call call(c, 3);
     call.run(kernels);
@@ -407,6 +404,8 @@ int main() {
 #ifdef PT_TEST_CUDA
     run(report, kernels, tiles());
     run(report, kernels, long_sums());
+#endif
+#ifdef PT_CUDA_ON_HOST
     for (const pt::Type type : {pt::Type::bfloat16, pt::Type::float16}) {
       if (aligned()) tiles_cost_what_they_should(report, kernels, type);
     }

@@ -110,15 +110,15 @@ void sum_of_squares(Report& report, const Kernels& kernels, Type type, int64_t n
   report.begin(label(kernels, "sum_of_squares", type, 1, n));
   Random random(4);
   const Values x = random.normals(type, n);
-  double out = std::nan(""), again = std::nan("");
-  kernels.sum_of_squares({n, x.data(), type, &out});
+  Elements<double> out(1, std::nan("")), again(out);
+  kernels.sum_of_squares({n, x.data(), type, out.data()});
   double expected = 0;
   for (int64_t i = 0; i < n; i++) expected += x[i] * x[i];
-  report.compare("out", 0, out, expected,
+  report.compare("out", 0, out[0], expected,
                  tolerance(Type::float64, Type::float64, double(n), expected, expected));
   on_threads(omp_get_max_threads() + 1,
-             [&] { kernels.sum_of_squares({n, x.data(), type, &again}); });
-  report.compare("out with one more thread", 0, again, out, 0);
+             [&] { kernels.sum_of_squares({n, x.data(), type, again.data()}); });
+  report.compare("out with one more thread", 0, again[0], out[0], 0);
 }
 
 // Few distinct values, so that there are ties; logits of -infinity are allowed.
@@ -136,7 +136,7 @@ void top_log_probs(Report& report, const Kernels& kernels, Type type, int64_t ro
     }
   }
   Values values(arithmetic_of(type), rows * k);
-  std::vector<int64_t> indices(size_t(rows * k), -1);
+  Elements<int64_t> indices(size_t(rows * k), -1);
   kernels.top_log_probs(
       {rows, columns, k, logits.data(), type, stride, values.data(), indices.data()});
   for (int64_t i = 0; i < rows; i++) {
@@ -165,7 +165,7 @@ void top_log_probs_without_sum(Report& report, const Kernels& kernels, Type type
   report.begin(label(kernels, "top_log_probs", type, rows, columns) + " of no sum");
   constexpr double infinity = std::numeric_limits<double>::infinity();
   Values logits(type, rows * columns), values(arithmetic_of(type), rows * k);
-  std::vector<int64_t> indices(size_t(rows * k), -1);
+  Elements<int64_t> indices(size_t(rows * k), -1);
   logits.fill(-infinity);
   for (int64_t j = 0; j < columns; j++) {
     logits.set(columns + j, j == 17 ? infinity : double(-j));

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "../../csrc/kernels/types.h"
+#include "elements.h"
 
 namespace pt::test {
 
@@ -103,7 +104,7 @@ class Values {
  public:
   Values(Type type, int64_t size)
       : type_(type), size_(size), first_(aligned() ? 0 : bytes_of(type)),
-        memory_(new unsigned char[size_t(first_ + size * bytes_of(type))]) {
+        memory_(take(size_t(first_ + size * bytes_of(type)))) {
     fill(std::nan(""));
   }
 
@@ -147,6 +148,16 @@ class Values {
   }
 
  private:
+  struct Give {
+    size_t bytes;
+    void operator()(unsigned char* memory) const {
+      Allocator<unsigned char>().deallocate(memory, bytes);
+    }
+  };
+  using Memory = std::unique_ptr<unsigned char[], Give>;
+  static Memory take(size_t bytes) {
+    return {Allocator<unsigned char>().allocate(bytes), Give{bytes}};
+  }
   template <class T>
   static T read(const unsigned char* at) {
     T x;
@@ -156,7 +167,7 @@ class Values {
 
   Type type_;
   int64_t size_, first_;
-  std::unique_ptr<unsigned char[]> memory_;
+  Memory memory_;
 };
 
 // splitmix64 (Steele, Lea and Flood 2014): the same numbers on every machine.
