@@ -162,7 +162,7 @@ def sentences(dtype: torch.dtype, mode: Mode) -> Case:
 
     def oracle(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         parts = zip(*(x[None].split(lengths.tolist(), 1) for x in (q, k, v)), strict=True)
-        return torch.cat([_in_their_layout(*part, causal=False)[0] for part in parts])
+        return torch.cat([_in_their_layout(q, k, v, causal=False)[0] for q, k, v in parts])
 
     return Case(
         name=f"{SENTENCES} sentences of {LENGTHS[0]}-{LENGTHS[1]}, {HEADS} x {HEAD_DIM}",

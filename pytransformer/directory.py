@@ -115,13 +115,13 @@ def load_model(
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write a safetensors file.
+    """Write a safetensors file of tensors that may lie on any device.
 
     Raises:
         WriteError: if the system refuses (a full disk).
     """
     try:
-        contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
+        contiguous = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
         save_file(contiguous, path, metadata={"format": "pt"})
     except safetensors.SafetensorError as error:
         # The library reports the system's error as text only; a full disk must be told from it.

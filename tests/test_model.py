@@ -119,7 +119,7 @@ def test_boundaries_that_do_not_fit_the_rows_are_refused(
 
 def test_what_is_elsewhere_or_not_packed_is_refused() -> None:
     model = small_model()
-    with pytest.raises(ValueError, match="src is on meta, but the model is on cpu"):
+    with pytest.raises(ValueError, match=f"src is on meta, but the model is on {DEVICE}"):
         model.loss(SRC.to("meta"), TGT)
     with pytest.raises(ValueError, match="tgt is on meta, but the model is on cpu"):
         model.decode(TGT.to("meta"), model.encode(SRC))
@@ -265,6 +265,7 @@ def test_bfloat16_is_close_to_float64() -> None:
     assert abs(rounded - exact) <= 4 * torch.finfo(torch.bfloat16).eps * exact
 
 
+@real_only
 def test_weights_survive_saving() -> None:
     model, other = small_model(), small_model(seed=9)
     buffer = io.BytesIO()
@@ -343,6 +344,7 @@ def test_translating_rows_do_not_feel_their_batch() -> None:
             assert torch.equal(model.step(tokens[rows, position], single), whole[rows])
 
 
+@real_only
 @native_only
 @pytest.mark.parametrize("backend", ["eager", "inductor"])
 @pytest.mark.parametrize("norm_first", [False, True])
@@ -360,6 +362,7 @@ def test_the_loss_compiles_to_one_graph(backend: str, norm_first: bool) -> None:
         torch.testing.assert_close(parameter.grad, gradient)
 
 
+@real_only
 @native_only
 def test_a_compiled_model_draws_new_masks_from_torchs_seed() -> None:
     model = small_model(dropout=0.3, attention_dropout=0.2).float().train()

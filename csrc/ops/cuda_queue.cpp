@@ -76,6 +76,13 @@ Tensor view(const Matrix& matrix, int64_t rows, int64_t columns, at::Device devi
 
 bool is_half(Type type) { return type == Type::bfloat16 || type == Type::float16; }
 
+// The type in which an operand enters the product: that of the other one if it is rounded to it.
+Type entering_type(const Matrix& x, const Matrix& other) {
+  return x.round_to_bfloat16 && is_half(other.type) ? other.type : x.type;
+}
+// Float32 parameters beside 16-bit rows are rounded first, as torch's autocast does.
+Tensor rounded(const Tensor& x, Type type) { return x.to(torch_type(type)); }
+
 // Whether torch has this product. Wider results of 16-bit operands came with torch 2.8.
 bool is_plain(const MatmulArgs& args) {
   const Epilogue& epilogue = args.epilogue;
@@ -83,20 +90,22 @@ bool is_plain(const MatmulArgs& args) {
       epilogue.saved != nullptr || epilogue.dropout.threshold > 0) {
     return false;
   }
-  if (args.a.type != args.b.type || args.m * args.n * args.k == 0) return false;
-  if (epilogue.bias.data != nullptr && epilogue.bias.type != args.out_type) return false;
-  if (args.out_type == args.a.type) return !args.accumulate || !is_half(args.out_type);
+  const Type type = entering_type(args.a, args.b);
+  if (type != entering_type(args.b, args.a) || args.m * args.n * args.k == 0) return false;
+  if (args.out_type == type) return !args.accumulate || !is_half(type);
 #if TORCH_VERSION_MAJOR > 2 || TORCH_VERSION_MINOR >= 8
-  return is_half(args.a.type) && args.out_type == Type::float32 && epilogue.bias.data == nullptr;
+  return is_half(type) && args.out_type == Type::float32 && epilogue.bias.data == nullptr;
 #else
   return false;
 #endif
 }
 
 void multiply_by_torch(const MatmulArgs& args, at::Device device) {
-  const Tensor a = view(args.a, args.m, args.k, device), b = view(args.b, args.k, args.n, device);
+  const Type type = entering_type(args.a, args.b);
+  const Tensor a = rounded(view(args.a, args.m, args.k, device), type);
+  const Tensor b = rounded(view(args.b, args.k, args.n, device), type);
   Tensor out = view(args.out, {args.m, args.n}, {args.out_stride, 1}, args.out_type, device);
-  if (args.out_type != args.a.type) {
+  if (args.out_type != type) {
 #if TORCH_VERSION_MAJOR > 2 || TORCH_VERSION_MINOR >= 8
     if (args.accumulate) {
       at::addmm_out(out, out, a, b, out.scalar_type());
@@ -108,7 +117,7 @@ void multiply_by_torch(const MatmulArgs& args, at::Device device) {
     at::addmm_out(out, out, a, b);
   } else if (args.epilogue.bias.data != nullptr) {
     const Parameters& bias = args.epilogue.bias;
-    at::addmm_out(out, view(bias.data, {args.n}, {1}, bias.type, device), a, b);
+    at::addmm_out(out, rounded(view(bias.data, {args.n}, {1}, bias.type, device), type), a, b);
   } else {
     at::mm_out(out, a, b);
   }

@@ -140,7 +140,9 @@ def _final_norm(config: TransformerConfig, dtype: torch.dtype) -> nn.LayerNorm |
 
 
 def _positions(config: TransformerConfig, learned: Tensor | None) -> Tensor:
-    return sinusoids(config.max_length, config.d_model) if learned is None else _leaf(learned)
+    if learned is not None:
+        return _leaf(learned)
+    return sinusoids(config.max_length, config.d_model, torch.get_default_device())
 
 
 def _leaf(x: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from pytransformer.decoding.search import (
 from pytransformer.errors import UserError
 from pytransformer.packed import Packed
 from tests.cases import translators
+from tests.cases.layout import generator, integers, normal
 
 # The kernels treat every row alike; plain matrix products may round with the shape of the batch.
 EXACT = ops.BACKEND == "native"
@@ -29,13 +30,10 @@ EXACT = ops.BACKEND == "native"
 
 def sources(count: int, vocab_size: int, seed: int = 1) -> list[torch.Tensor]:
     """Sentences of 2 to 9 tokens that end in ``</s>``."""
-    generator = torch.Generator().manual_seed(seed)
-    lengths = torch.randint(1, 9, (count,), generator=generator).tolist()
+    rng = generator(seed)
+    lengths = integers(1, 9, (count,), rng).tolist()
     end = torch.tensor([EOS_ID])
-    return [
-        torch.cat([torch.randint(2, vocab_size - 1, (length,), generator=generator), end])
-        for length in lengths
-    ]
+    return [torch.cat([integers(2, vocab_size - 1, (length,), rng), end]) for length in lengths]
 
 
 @torch.no_grad()
@@ -125,9 +123,8 @@ class Chain:
     length = 10
 
     def __init__(self, seed: int) -> None:
-        generator = torch.Generator().manual_seed(seed)
         shape = (self.length, self.columns + 1, self.columns)
-        self.table = 6 * torch.randn(shape, generator=generator)
+        self.table = 6 * normal(shape, generator(seed), torch.float32)
         self.config = pt.TransformerConfig(self.columns + 1, 8, 1, 8, 1, 1)
         self.position = -1
 

@@ -8,6 +8,7 @@ from torch import nn
 
 from pytransformer import Packed, pack
 from pytransformer.nn import CrossAttention, KeyValueCache, SelfAttention
+from tests.cases.device import real_only
 
 D_MODEL, HEADS = 12, 3
 
@@ -16,6 +17,7 @@ def _rows(*lengths: int) -> Packed:
     return pack([torch.randn(n, D_MODEL, dtype=torch.float64) for n in lengths])
 
 
+@real_only
 @pytest.mark.parametrize("causal", [False, True])
 def test_self_attention_is_torchs(causal: bool) -> None:
     module = SelfAttention(D_MODEL, HEADS, dropout=0.0).double()
@@ -32,6 +34,7 @@ def test_self_attention_is_torchs(causal: bool) -> None:
         torch.testing.assert_close(actual, expected[0])
 
 
+@real_only
 def test_cross_attention_is_torchs() -> None:
     module = CrossAttention(D_MODEL, HEADS, dropout=0.0).double()
     oracle = nn.MultiheadAttention(D_MODEL, HEADS, batch_first=True, dtype=torch.float64)

@@ -11,13 +11,14 @@ from torch import Tensor
 
 from pytransformer.training.clipping import clip_gradients, gradient_norm
 from tests.cases.backend import native_only
+from tests.cases.layout import generator, normal
 
 
 @pytest.fixture
 def gradients() -> list[Tensor]:
-    generator = torch.Generator().manual_seed(3)
+    rng = generator(3)
     shapes = [(300, 1000), (4096,), (4097,), (7,), (33, 77)]
-    return [torch.randn(shape, generator=generator) for shape in shapes]
+    return [normal(shape, rng, torch.float32) for shape in shapes]
 
 
 @pytest.fixture
