@@ -1,6 +1,8 @@
 // Awkward calls of attention, which its tests share.
 #pragma once
 
+#include <initializer_list>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -131,15 +133,59 @@ inline std::vector<AttentionCase> attention_numbers() {
 #endif
 
 // All of them, or one in PT_TEST_EVERY where each takes long.
-inline std::vector<AttentionCase> attention_cases() {
+inline std::vector<AttentionCase> some_of(
+    std::initializer_list<const std::vector<AttentionCase>> lists) {
   std::vector<AttentionCase> some;
   size_t i = 0;
-  for (const auto& list : {attention_sizes(), attention_visibility(), attention_numbers()}) {
+  for (const auto& list : lists) {
     for (const AttentionCase& c : list) {
       if (i++ % PT_TEST_EVERY == 0) some.push_back(c);
     }
   }
   return some;
+}
+
+inline std::vector<AttentionCase> attention_cases() {
+  return some_of({attention_sizes(), attention_visibility(), attention_numbers()});
+}
+
+// Boundaries of three sequences that are none: negative, beyond the rows, decreasing, farther apart
+// than the longest is said to be. No row is in two sequences, so that no two blocks write it.
+inline std::vector<std::vector<int32_t>> stray_starts(const std::vector<int64_t>& lengths) {
+  const int32_t rows = starts_of(lengths).back(), most = int32_t(longest(lengths));
+  constexpr int32_t kLowest = std::numeric_limits<int32_t>::min();
+  constexpr int32_t kHighest = std::numeric_limits<int32_t>::max();
+  return {{-7, 2, 2 + most, rows + 9},
+          {rows - 6, rows, 0, rows - 6},
+          {0, rows, rows, rows},
+          {rows + 17, rows + 60, 2 * rows + 90, 1 << 30},
+          {kLowest, 0, kHighest, kLowest}};
+}
+
+// On the CPU whoever calls has checked the boundaries.
+inline std::vector<AttentionCase> attention_strays() {
+  AttentionCase few, many, masked;
+  few.queries = masked.queries = {9, 20, 4};
+  few.keys = masked.keys = {6, 33, 5};
+  many.queries = {6, 80, 7};
+  many.keys = {8, 70, 9};
+  many.head_dim = 64;
+  many.causal = true;
+  masked.mask = MaskKind::boolean;
+  masked.left = 11;
+  masked.dropout = 0.2;
+  std::vector<AttentionCase> all;
+  for (AttentionCase c : {few, many, masked}) {
+    const auto queries = stray_starts(c.queries), keys = stray_starts(c.keys);
+    for (size_t i = 0; i < queries.size(); i++) {
+      c.stray_q = queries[i];
+      for (const size_t j : {i, (i + 1) % keys.size()}) {
+        c.stray_k = keys[j];
+        all.push_back(c);
+      }
+    }
+  }
+  return some_of({all});
 }
 
 }  // namespace pt::test

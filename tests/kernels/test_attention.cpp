@@ -214,6 +214,19 @@ void determinism(Report& report, const Kernels& kernels, Type type, bool causal)
 }
 
 #ifdef PT_TEST_CUDA
+// What comes out of them means nothing, but nothing around the operands changes.
+void strays_do_no_harm(Report& report, const Kernels& kernels, Type type) {
+  for (const AttentionCase& c : attention_strays()) {
+    report.begin(std::string(kernels.isa) + " " + name_of(type) + " " + c.name());
+    Call call(c, type);
+    call.run(kernels);
+    call.run_backward(kernels);
+    for (const Operand* written : {&call.out, &call.grad_q, &call.grad_k, &call.grad_v}) {
+      written->check_gaps(report);
+    }
+  }
+}
+
 // What tiles cost, without a GPU: shared memory is read without bank conflicts, and each operand is
 // copied as often as its tiles are walked over, no more.
 void tiles_cost_what_they_should(Report& report, const Kernels& kernels, Type type) {
@@ -261,6 +274,7 @@ int main() {
     }
     overflow_stays_where_it_is_seen(report, kernels);
 #ifdef PT_TEST_CUDA
+    for (const pt::Type type : kTypes) strays_do_no_harm(report, kernels, type);
     for (const pt::Type type : {pt::Type::bfloat16, pt::Type::float16}) {
       if (aligned()) tiles_cost_what_they_should(report, kernels, type);
     }
