@@ -74,8 +74,6 @@ Tensor view(const Matrix& matrix, int64_t rows, int64_t columns, at::Device devi
               device);
 }
 
-bool is_half(Type type) { return type == Type::bfloat16 || type == Type::float16; }
-
 // Whether torch has this product. Wider results of 16-bit operands came with torch 2.8.
 bool is_plain(const MatmulArgs& args) {
   const Epilogue& epilogue = args.epilogue;

@@ -18,7 +18,6 @@ constexpr Type kTypes[] = {Type::float32, Type::bfloat16, Type::float64, Type::f
 constexpr Type kTypes[] = {Type::float32, Type::bfloat16, Type::float64};
 #endif
 
-inline bool is_half(Type type) { return type == Type::bfloat16 || type == Type::float16; }
 inline int64_t bytes_of(Type type) { return type == Type::float64 ? 8 : is_half(type) ? 2 : 4; }
 inline const char* name_of(Type type) {
   switch (type) {

@@ -77,13 +77,13 @@ bool heads_are_aligned(int64_t head_dim, const Rows&... operands) {
 // Blocks of a grid are numbered by rows of a head (queries or keys, kRows to a block, as many as
 // the longest sequence needs), then heads, then sequences.
 inline unsigned blocks_of_heads(const AttentionShape& shape, int64_t length, int rows) {
-  return unsigned((length + rows - 1) / rows * shape.heads * shape.batch);
+  return unsigned(pieces_of(length, rows) * shape.heads * shape.batch);
 }
 struct BlockOfHead {
   Head head;
   int first;  // row; beyond the end where a sequence is shorter than the longest
   __device__ __forceinline__ BlockOfHead(const AttentionShape& shape, int64_t length, int rows)
-      : BlockOfHead(shape, rows, blockIdx.x, unsigned((length + rows - 1) / rows)) {}
+      : BlockOfHead(shape, rows, blockIdx.x, unsigned(pieces_of(length, rows))) {}
 
  private:
   __device__ __forceinline__ BlockOfHead(const AttentionShape& shape, int rows, unsigned block,
@@ -157,9 +157,6 @@ struct Score {
   }
   static __device__ __forceinline__ bool is_hidden(T score) { return score < lowest(); }
 };
-
-__device__ __forceinline__ float exponential(float x) { return exp2f(x); }
-__device__ __forceinline__ double exponential(double x) { return exp2(x); }
 
 // A score that the range shows, with what the mask adds, or -infinity where it hides the key.
 template <class T>
