@@ -157,7 +157,7 @@ inline std::vector<std::vector<int32_t>> stray_starts(const std::vector<int64_t>
   constexpr int32_t kHighest = std::numeric_limits<int32_t>::max();
   return {{-7, 2, 2 + most, rows + 9},
           {rows - 6, rows, 0, rows - 6},
-          {0, rows, rows, rows},
+          {0, 0, 0, rows},
           {rows + 17, rows + 60, 2 * rows + 90, 1 << 30},
           {kLowest, 0, kHighest, kLowest}};
 }

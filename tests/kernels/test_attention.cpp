@@ -261,6 +261,9 @@ int main() {
   using namespace pt::test;
   Report report;
   for_each_isa([&](const pt::Kernels& kernels) {
+#ifdef PT_TEST_CUDA
+    for (const pt::Type type : kTypes) strays_do_no_harm(report, kernels, type);
+#endif
     for (const pt::Type type : kTypes) {
       for (const AttentionCase& c : attention_cases()) {
         report.begin(std::string(kernels.isa) + " " + name_of(type) + " " + c.name());
@@ -274,7 +277,6 @@ int main() {
     }
     overflow_stays_where_it_is_seen(report, kernels);
 #ifdef PT_TEST_CUDA
-    for (const pt::Type type : kTypes) strays_do_no_harm(report, kernels, type);
     for (const pt::Type type : {pt::Type::bfloat16, pt::Type::float16}) {
       if (aligned()) tiles_cost_what_they_should(report, kernels, type);
     }

@@ -110,6 +110,9 @@ int main() {
   Report report;
   for_each_isa([&](const pt::Kernels& kernels) {
     for (const pt::Type type : kTypes) {
+#ifdef PT_TEST_CUDA
+      strays_do_no_harm(report, kernels, type);
+#endif
       for (const AttentionCase& c : attention_cases()) {
         for (const int64_t extra : {0, 3}) {
           report.begin(std::string(kernels.isa) + " " + name_of(type) + " " + c.name() +
@@ -120,9 +123,6 @@ int main() {
           check_gradients(report, call);
         }
       }
-#ifdef PT_TEST_CUDA
-      strays_do_no_harm(report, kernels, type);
-#endif
     }
   });
   return report.finish();
