@@ -70,9 +70,9 @@ class Operand {
   Operand(Type type, const AttentionCase& c, const std::vector<int64_t>& lengths)
       : lengths_(lengths), starts_(starts_of(lengths)), heads_(c.heads), head_dim_(c.head_dim),
         dense_(c.dense),
-        row_(c.by_heads ? c.head_dim + gap(1) : c.heads * (c.head_dim + gap(1)) + gap(2)),
-        head_(c.by_heads ? (starts_.back() + 1) * row_ : c.head_dim + gap(1)),
-        batch_(longest(lengths) * row_ + gap(3)), values_(type, extent()) {
+        row_(c.by_heads ? spaced(c.head_dim, 1) : spaced(c.heads * spaced(c.head_dim, 1), 2)),
+        head_(c.by_heads ? (starts_.back() + 1) * row_ : spaced(c.head_dim, 1)),
+        batch_(spaced(longest(lengths) * row_, 3)), values_(type, extent()) {
     values_.fill(7.0);
   }
 

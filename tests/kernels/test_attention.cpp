@@ -278,7 +278,8 @@ int main() {
     overflow_stays_where_it_is_seen(report, kernels);
 #ifdef PT_TEST_CUDA
     for (const pt::Type type : {pt::Type::bfloat16, pt::Type::float16}) {
-      if (aligned()) tiles_cost_what_they_should(report, kernels, type);
+      if (placement().alignment == Alignment::all)
+        tiles_cost_what_they_should(report, kernels, type);
     }
 #endif
   });
