@@ -449,6 +449,26 @@ BUGS = [
         "thread",
         RACE,
     ),
+    Bug(
+        "where vectors are chosen, one of the operands is forgotten",
+        "layer_norm_forward.cu",
+        "is_aligned(args.sum) && ",
+        "",
+        "layer_norm_forward",
+        "layer_norm",
+        "address",
+        "misaligned address",
+    ),
+    Bug(
+        "where vectors are chosen, an epilogue's operand is forgotten",
+        "matmul_epilogue.h",
+        " &&\n         is_aligned(args.epilogue.preactivation) && is_aligned(args.epilogue.saved)",
+        " &&\n         is_aligned(args.epilogue.preactivation)",
+        "matmul_plain",
+        "matmul",
+        "address",
+        "misaligned address",
+    ),
 ]
 
 FLAGS = {
