@@ -29,13 +29,16 @@ struct Visibility {
   int64_t mask_batch, mask_head, mask_query, mask_key;  // strides, 0 where broadcast
 };
 
+// Who calls the CPU has checked cu_seqlens. On other devices what they say is cut to rows that
+// exist and to length_q and length_k: results for such sequences mean nothing, but nothing outside
+// the operands is read or written.
 struct AttentionShape {
   Type type;
   int64_t batch, heads, head_dim;
   const int32_t* cu_seqlens_q;  // [batch + 1], or null: dense
   const int32_t* cu_seqlens_k;
   int64_t length_q, length_k;  // of every sequence when dense, of the longest when packed
-  int64_t rows_q;              // total rows of q
+  int64_t rows_q, rows_k;      // of q and k in all
   double scale;
   Visibility visibility;
   Dropout dropout;  // counter (key / 4, query in its sequence, sequence * heads + head, 1)

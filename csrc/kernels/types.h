@@ -18,6 +18,11 @@ struct float16 {
 
 enum class Type : uint8_t { float32, bfloat16, float64, float16 };
 
+// Of 16 bits. Inlined always: it belongs to no instruction set.
+__attribute__((always_inline)) inline bool is_half(Type type) {
+  return type == Type::bfloat16 || type == Type::float16;
+}
+
 enum class Activation : uint8_t { none, relu, gelu, silu };
 
 // The type in which rows of storage type S are computed: float, or double for double.

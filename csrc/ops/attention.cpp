@@ -84,6 +84,7 @@ class Call {
       shape.length_q = max_q = q.size(1);
       shape.length_k = max_k = k.size(1);
       shape.rows_q = q.size(0) * q.size(1);
+      shape.rows_k = k.size(0) * k.size(1);
       return;
     }
     const char* op = options.op;
@@ -98,8 +99,12 @@ class Call {
     shape.cu_seqlens_q = starts_q_.const_data_ptr<int32_t>();
     shape.cu_seqlens_k = starts_k_.const_data_ptr<int32_t>();
     shape.rows_q = q.size(0);
-    shape.length_q = max_q = longest_sequence(op, "max_seqlen_q", options.max_seqlen_q, starts_q_);
-    shape.length_k = max_k = longest_sequence(op, "max_seqlen_k", options.max_seqlen_k, starts_k_);
+    shape.rows_k = k.size(0);
+    max_q = longest_sequence(op, "max_seqlen_q", options.max_seqlen_q, starts_q_);
+    max_k = longest_sequence(op, "max_seqlen_k", options.max_seqlen_k, starts_k_);
+    // Whatever was asked for, no sequence has more rows than there are.
+    shape.length_q = std::min(max_q, shape.rows_q);
+    shape.length_k = std::min(max_k, shape.rows_k);
   }
 
   void visibility(const Options& options, const Tensor& q) {
@@ -110,8 +115,9 @@ class Call {
     Visibility& v = shape.visibility;
     v.causal = options.causal;
     // A window wider than everything is cut, so that sums of positions cannot overflow.
-    v.window_left = std::min(options.window_left, max_q + max_k);
-    v.window_right = std::min(options.window_right, max_q + max_k);
+    const int64_t everything = shape.length_q + shape.length_k;
+    v.window_left = std::min(options.window_left, everything);
+    v.window_right = std::min(options.window_right, everything);
     v.kind = MaskKind::none;
     if (!options.mask.has_value()) return;
     const Tensor& mask = *options.mask;

@@ -74,8 +74,6 @@ Tensor view(const Matrix& matrix, int64_t rows, int64_t columns, at::Device devi
               device);
 }
 
-bool is_half(Type type) { return type == Type::bfloat16 || type == Type::float16; }
-
 // The type in which an operand enters the product: that of the other one if it is rounded to it.
 Type entering_type(const Matrix& x, const Matrix& other) {
   return x.round_to_bfloat16 && is_half(other.type) ? other.type : x.type;

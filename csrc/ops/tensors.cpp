@@ -119,7 +119,7 @@ int64_t longest_sequence(const char* op, const char* name, int64_t given,
   const auto ends = values.accessor<int32_t, 1>();
   int64_t longest = 0;
   for (int64_t b = 0; b + 1 < values.size(0); b++) {
-    longest = std::max<int64_t>(longest, ends[b + 1] - ends[b]);
+    longest = std::max(longest, int64_t(ends[b + 1]) - ends[b]);
   }
   PT_CHECK(given < 0 || given >= longest, op, ": ", name, " is ", given,
            ", but the longest sequence has ", longest, " rows");

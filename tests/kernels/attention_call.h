@@ -26,6 +26,7 @@ struct AttentionCase {
   Poison poison = Poison::none;
   double scale = 0.0;  // 0: 1 / sqrt(head_dim)
   bool by_heads = false;  // heads lie farther apart than rows
+  Elements<int32_t> stray_q = {}, stray_k = {};  // cu_seqlens that are not what lengths say
 
   std::string name() const {
     std::string s = "queries";
@@ -40,8 +41,12 @@ struct AttentionCase {
     if (mask != MaskKind::none) {
       s += (mask == MaskKind::boolean ? " boolean " : " additive ") + mask_dims;
     }
-    return s + (dropout > 0 ? " dropout" : "") + (poison != Poison::none ? " poison" : "") +
-           (by_heads ? " by heads" : "");
+    s += std::string(dropout > 0 ? " dropout" : "") + (poison != Poison::none ? " poison" : "");
+    for (const auto& starts : {stray_q, stray_k}) {
+      if (!starts.empty()) s += " strays";
+      for (const int32_t start : starts) s += " " + std::to_string(start);
+    }
+    return s + (by_heads ? " by heads" : "");
   }
 };
 
@@ -64,9 +69,9 @@ class Operand {
   Operand(Type type, const AttentionCase& c, const std::vector<int64_t>& lengths)
       : lengths_(lengths), starts_(starts_of(lengths)), heads_(c.heads), head_dim_(c.head_dim),
         dense_(c.dense),
-        row_(c.by_heads ? c.head_dim + gap(1) : c.heads * (c.head_dim + gap(1)) + gap(2)),
-        head_(c.by_heads ? (starts_.back() + 1) * row_ : c.head_dim + gap(1)),
-        batch_(longest(lengths) * row_ + gap(3)), values_(type, extent()) {
+        row_(c.by_heads ? spaced(c.head_dim, 1) : spaced(c.heads * spaced(c.head_dim, 1), 2)),
+        head_(c.by_heads ? (starts_.back() + 1) * row_ : spaced(c.head_dim, 1)),
+        batch_(spaced(longest(lengths) * row_, 3)), values_(type, extent()) {
     values_.fill(7.0);
   }
 
@@ -206,11 +211,12 @@ class AttentionCall {
     s.batch = int64_t(case_.queries.size());
     s.heads = case_.heads;
     s.head_dim = case_.head_dim;
-    s.cu_seqlens_q = q.starts();
-    s.cu_seqlens_k = k.starts();
+    s.cu_seqlens_q = case_.stray_q.empty() ? q.starts() : case_.stray_q.data();
+    s.cu_seqlens_k = case_.stray_k.empty() ? k.starts() : case_.stray_k.data();
     s.length_q = longest(case_.queries);
     s.length_k = longest(case_.keys);
     s.rows_q = q.rows();
+    s.rows_k = k.rows();
     s.scale = scale();
     s.visibility.causal = case_.causal;
     s.visibility.window_left = case_.left;

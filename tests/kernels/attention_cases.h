@@ -1,6 +1,8 @@
 // Awkward calls of attention, which its tests share.
 #pragma once
 
+#include <initializer_list>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -130,6 +132,45 @@ inline std::vector<AttentionCase> attention_cases() {
   std::vector<AttentionCase> all;
   for (const auto& list : {attention_sizes(), attention_visibility(), attention_numbers()}) {
     all.insert(all.end(), list.begin(), list.end());
+  }
+  return some_of(all, PT_TEST_EVERY);
+}
+
+// Boundaries of three sequences that are none: negative, beyond the rows, decreasing, farther apart
+// than the longest is said to be. No row is in two sequences, so that no two blocks write it.
+inline std::vector<Elements<int32_t>> stray_starts(const std::vector<int64_t>& lengths) {
+  const int32_t rows = starts_of(lengths).back(), most = int32_t(longest(lengths));
+  constexpr int32_t kLowest = std::numeric_limits<int32_t>::min();
+  constexpr int32_t kHighest = std::numeric_limits<int32_t>::max();
+  return {{-7, 2, 2 + most, rows + 9},
+          {rows - 6, rows, 0, rows - 6},
+          {0, 0, 0, rows},
+          {rows + 17, rows + 60, 2 * rows + 90, 1 << 30},
+          {kLowest, 0, kHighest, kLowest}};
+}
+
+// On the CPU whoever calls has checked the boundaries.
+inline std::vector<AttentionCase> attention_strays() {
+  AttentionCase few, many, masked;
+  few.queries = masked.queries = {9, 20, 4};
+  few.keys = masked.keys = {6, 33, 5};
+  many.queries = {6, 80, 7};
+  many.keys = {8, 70, 9};
+  many.head_dim = 64;
+  many.causal = true;
+  masked.mask = MaskKind::boolean;
+  masked.left = 11;
+  masked.dropout = 0.2;
+  std::vector<AttentionCase> all;
+  for (AttentionCase c : {few, many, masked}) {
+    const auto queries = stray_starts(c.queries), keys = stray_starts(c.keys);
+    for (size_t i = 0; i < queries.size(); i++) {
+      c.stray_q = queries[i];
+      for (const size_t j : {i, (i + 1) % keys.size()}) {
+        c.stray_k = keys[j];
+        all.push_back(c);
+      }
+    }
   }
   return some_of(all, PT_TEST_EVERY);
 }

@@ -9,6 +9,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "../../csrc/kernels/cpu/kernels.h"
@@ -33,9 +35,10 @@ class Report {
   // The case that the comparisons from here on belong to.
   void begin(const std::string& name) {
     stop_in_time();
-    name_ = name + (aligned() ? ", aligned" : "");
+    static constexpr const char* kAlignments[] = {"", ", aligned by turns", ", aligned"};
+    name_ = name + kAlignments[size_t(placement().alignment)];
     shown_ = 0;
-    cases_++;
+    placement().begin_case(++cases_);
   }
 
   void compare(const char* what, int64_t index, double actual, double expected, double tolerance) {
@@ -131,18 +134,26 @@ void for_each_table(const Body& body) {
 }
 
 // body(kernels) for every instruction set of this build that this machine runs. CUDA's kernels move
-// vectors where they can: they run with aligned memory too, where threads take other turns.
+// vectors where they can, so all of them run with each alignment, where threads take other turns.
+// On the CPU no kernel looks at it, and one text is every set's: they take turns.
 template <class Body>
 void for_each_isa(const Body& body) {
 #ifdef PT_TEST_CUDA
-  for (const bool on : {false, true}) {
-    aligned() = on;
+  for (const auto& [alignment, tables] : {std::pair{Alignment::none, "cuda reverse"},
+                                          {Alignment::mixed, "cuda random"},
+                                          {Alignment::all, "cuda random, cuda forward"}}) {
+    placement().alignment = alignment;
+    const std::string_view these = tables;
     for_each_table([&](const Kernels& kernels) {
-      if (std::string(kernels.isa) != (on ? "cuda forward" : "cuda reverse")) body(kernels);
+      if (these.find(kernels.isa) != these.npos) body(kernels);
     });
   }
 #else
-  for_each_table(body);
+  for_each_table([&](const Kernels& kernels) {
+    body(kernels);
+    Alignment& alignment = placement().alignment;
+    alignment = alignment == Alignment::none ? Alignment::mixed : Alignment::none;
+  });
 #endif
 }
 

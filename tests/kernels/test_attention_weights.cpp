@@ -89,6 +89,19 @@ void check_gradients(Report& report, const Call& call) {
   check("grad_k", call.grad_k, k);
 }
 
+#ifdef PT_TEST_CUDA
+// What comes out of them means nothing, but nothing around the operands changes.
+void strays_do_no_harm(Report& report, const Kernels& kernels, Type type) {
+  for (const AttentionCase& c : attention_strays()) {
+    report.begin(std::string(kernels.isa) + " " + name_of(type) + " " + c.name());
+    Call call(c, type, 0);
+    call.run(kernels);
+    call.grad_q.check_gaps(report);
+    call.grad_k.check_gaps(report);
+  }
+}
+#endif
+
 }  // namespace
 }  // namespace pt::test
 
@@ -97,6 +110,9 @@ int main() {
   Report report;
   for_each_isa([&](const pt::Kernels& kernels) {
     for (const pt::Type type : kTypes) {
+#ifdef PT_TEST_CUDA
+      strays_do_no_harm(report, kernels, type);
+#endif
       for (const AttentionCase& c : attention_cases()) {
         for (const int64_t extra : {0, 3}) {
           report.begin(std::string(kernels.isa) + " " + name_of(type) + " " + c.name() +

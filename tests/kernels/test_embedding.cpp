@@ -70,7 +70,7 @@ class Call {
     args.length = c_.dense ? c_.lengths[0] : 0;
     args.grad = grad_.data();
     args.grad_type = c_.out;
-    args.grad_stride = c_.columns + gap(2);
+    args.grad_stride = spaced(c_.columns, 2);
     args.scale = kScale;
     args.dropout = dropout_;
     args.padding_token = c_.padding;
@@ -120,7 +120,8 @@ class Call {
   Call(const Case& c, Random random)
       : c_(c), weight_(random.normals(c.weight, c.vocabulary * c.columns)),
         positions_(random.normals(arithmetic_of(c.out), kTableRows * c.columns)),
-        grad_(random.normals(c.out, c.rows() == 0 ? 0 : c.rows() * (c.columns + gap(2)) - gap(2))),
+        grad_(random.normals(
+            c.out, c.rows() == 0 ? 0 : (c.rows() - 1) * spaced(c.columns, 2) + c.columns)),
         out_(c.out, c.rows() * c.columns), grad_weight_(c.weight, c.vocabulary * c.columns),
         grad_positions_(positions_.type(), kTableRows * c.columns),
         dropout_(dropout_of(c.dropout, 0xabcdef)) {
@@ -153,7 +154,7 @@ class Call {
       int64_t count = 0;
       for (int64_t row = 0; row < c_.rows(); row++) {
         if (!wanted(row)) continue;
-        sum.add(scale * multiplier(dropout_, j, row) * grad_[row * (c_.columns + gap(2)) + j]);
+        sum.add(scale * multiplier(dropout_, j, row) * grad_[row * spaced(c_.columns, 2) + j]);
         count++;
       }
       const int64_t at = index * c_.columns + j;

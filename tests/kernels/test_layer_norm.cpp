@@ -33,8 +33,8 @@ struct Rows {
   int64_t stride;
 
   Rows(Type type, int64_t rows, int64_t columns)
-      : values(type, rows == 0 ? 0 : (rows - 1) * (columns + gap(3)) + columns),
-        stride(columns + gap(3)) {}
+      : values(type, rows == 0 ? 0 : (rows - 1) * spaced(columns, 3) + columns),
+        stride(spaced(columns, 3)) {}
   double at(int64_t i, int64_t j) const { return values[i * stride + j]; }
 };
 

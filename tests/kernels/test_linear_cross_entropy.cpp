@@ -83,7 +83,7 @@ class Call {
   static constexpr double kUniform = 0.125;
 
   Call(const Case& c, Random random)
-      : c_(c), x_stride_(c.columns + 3), rounds_(c.x != c.weight),
+      : c_(c), x_stride_(spaced(c.columns, 3)), rounds_(c.x != c.weight),
         x_(c.x, c.rows == 0 ? 0 : (c.rows - 1) * x_stride_ + c.columns),
         weight_(random.normals(c.weight, c.vocabulary * c.columns)),
         bias_(random.normals(c.weight, c.vocabulary)),
@@ -214,6 +214,7 @@ std::vector<Case> cases(Type x, Type weight) {
   constexpr int64_t rows = 1030;
 #endif
   all.push_back({rows, 3, 5, x, weight});
+  for (const int64_t columns : {16, 24}) all.push_back({9, columns, 40, x, weight});
   for (const double smoothing : {0.0, 0.1, 1.0}) {
     Case c{20, 15, 37, x, weight, smoothing};
     c.bias = true;

@@ -27,9 +27,9 @@ struct Strides {
 Strides strides_of(Layout layout, int64_t rows, int64_t cols) {
   switch (layout) {
     case Layout::rows:
-      return {cols + gap(3), 1};
+      return {spaced(cols, 3), 1};
     case Layout::columns:
-      return {1, rows + gap(2)};
+      return {1, spaced(rows, 2)};
     default:
       return {2 * cols + 1, 2};
   }
@@ -144,7 +144,7 @@ class Call {
 
  private:
   Call(const Case& c, Random random)
-      : c_(c), stride_(c.n + gap(5)), size_(c.m == 0 || c.n == 0 ? 0 : (c.m - 1) * stride_ + c.n),
+      : c_(c), stride_(spaced(c.n, 5)), size_(c.m == 0 || c.n == 0 ? 0 : (c.m - 1) * stride_ + c.n),
         a_(random, c.a, c.m, c.k, c.a_layout), b_(random, c.b, c.k, c.n, c.b_layout),
         bias_(random.normals(c.a == Type::float64 ? c.a
                              : c.rounds           ? Type::float32
@@ -407,7 +407,8 @@ int main() {
 #endif
 #ifdef PT_CUDA_ON_HOST
     for (const pt::Type type : {pt::Type::bfloat16, pt::Type::float16}) {
-      if (aligned()) tiles_cost_what_they_should(report, kernels, type);
+      if (placement().alignment == Alignment::all)
+        tiles_cost_what_they_should(report, kernels, type);
     }
 #endif
   });

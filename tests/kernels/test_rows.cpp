@@ -34,7 +34,7 @@ void column_sums(Report& report, const Kernels& kernels, Type type, int64_t rows
                  Type out_type, bool accumulate) {
   report.begin(label(kernels, accumulate ? "column_sums +=" : "column_sums", type, rows, columns));
   Random random(1);
-  const int64_t stride = columns + gap(2);
+  const int64_t stride = spaced(columns, 2);
   const Values x = apart(random, type, rows, columns, stride);
   const Values before = random.normals(out_type, columns);
   Values out(out_type, columns);
@@ -126,7 +126,7 @@ void top_log_probs(Report& report, const Kernels& kernels, Type type, int64_t ro
                    int64_t k) {
   report.begin(label(kernels, "top_log_probs", type, rows, columns) + " k " + std::to_string(k));
   Random random(5);
-  const int64_t stride = columns + gap(1);
+  const int64_t stride = spaced(columns, 1);
   Values logits = apart(random, type, rows, columns, stride);
   for (int64_t i = 0; i < rows; i++) {
     for (int64_t j = 0; j < columns; j++) {

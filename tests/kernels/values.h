@@ -19,7 +19,6 @@ constexpr Type kTypes[] = {Type::float32, Type::bfloat16, Type::float64, Type::f
 constexpr Type kTypes[] = {Type::float32, Type::bfloat16, Type::float64};
 #endif
 
-inline bool is_half(Type type) { return type == Type::bfloat16 || type == Type::float16; }
 inline int64_t bytes_of(Type type) { return type == Type::float64 ? 8 : is_half(type) ? 2 : 4; }
 inline const char* name_of(Type type) {
   switch (type) {
@@ -89,21 +88,56 @@ inline double rounded(double x, Type type) {
   return double(widened(narrowed(float(x))));
 }
 
-// Kernels that move vectors have other ways for what does not begin at multiples of their size.
-// Where this is not set, everything begins one element late and rows lie awkwardly far apart.
-inline bool& aligned() {
-  static bool on = false;
-  return on;
+// Kernels that move vectors have other ways for what does not begin at multiples of their size, and
+// choose by several operands at once. `none`: everything begins one element late and rows lie
+// awkwardly far apart; `all`: nothing does; `mixed`: each case is different, and so are its
+// operands.
+enum class Alignment { none, mixed, all };
+
+class Placement {
+ public:
+  Alignment alignment = Alignment::none;
+
+  // The number spreads over all bits (Knuth's multiplicative hashing).
+  void begin_case(int64_t number) { bits_ = uint64_t(number) * 0x9E3779B97F4A7C15u; }
+  // What begins with the same random numbers has its operands in the same places.
+  void begin_operands() { operand_ = 0; }
+
+  bool aligned_rows() const {
+    return alignment == Alignment::mixed ? bit(0) : alignment == Alignment::all;
+  }
+  // In half of the mixed cases one operand alone begins late, in the others each as a bit says.
+  bool next_is_aligned() {
+    const int operand = operand_++;
+    if (alignment != Alignment::mixed) return alignment == Alignment::all;
+    return bit(1) ? operand != int(bits_ >> 32 & 0xffff) % kOperands : bit(2 + operand % 16);
+  }
+
+ private:
+  static constexpr int kOperands = 10;  // of the calls with the most
+
+  bool bit(int i) const { return (bits_ >> (63 - i) & 1) != 0; }
+
+  uint64_t bits_ = 0;
+  int operand_ = 0;
+};
+
+inline Placement& placement() {
+  static Placement place;
+  return place;
 }
-// The elements between rows, of about so many.
-inline int64_t gap(int64_t elements) { return aligned() ? (elements + 7) / 8 * 8 : elements; }
+// From one row to the next, with about so many elements between them.
+inline int64_t spaced(int64_t columns, int64_t gap) {
+  const int64_t stride = columns + gap;
+  return placement().aligned_rows() ? (stride + 7) / 8 * 8 : stride;
+}
 
 // Elements that end exactly where their heap allocation ends, so that AddressSanitizer sees the
 // first one read or written beyond.
 class Values {
  public:
   Values(Type type, int64_t size)
-      : type_(type), size_(size), first_(aligned() ? 0 : bytes_of(type)),
+      : type_(type), size_(size), first_(placement().next_is_aligned() ? 0 : bytes_of(type)),
         memory_(take(size_t(first_ + size * bytes_of(type)))) {
     fill(std::nan(""));
   }
@@ -173,7 +207,7 @@ class Values {
 // splitmix64 (Steele, Lea and Flood 2014): the same numbers on every machine.
 class Random {
  public:
-  explicit Random(uint64_t seed) : state_(seed) {}
+  explicit Random(uint64_t seed) : state_(seed) { placement().begin_operands(); }
 
   uint64_t next() {
     state_ += 0x9E3779B97F4A7C15u;

@@ -15,7 +15,7 @@ __global__ void __launch_bounds__(kThreads)
     activate_vectors(const ActivationArgs args, int64_t rows, int64_t columns, bool aligned) {
   using T = Compute<S>;
   constexpr int kSize = kVector<S>;
-  const int64_t of_row = (columns + kSize - 1) / kSize;
+  const int64_t of_row = pieces_of(columns, kSize);
   const int64_t vector = int64_t(blockIdx.x) * kThreads + threadIdx.x;
   if (vector >= rows * of_row) return;
   const int64_t row = vector / of_row, j = vector % of_row * kSize, at = row * columns + j;
@@ -34,11 +34,10 @@ template <class S>
 Status activation(const ActivationArgs& args, Queue& queue) {
   const bool by_rows = args.dropout.threshold > 0;
   const int64_t rows = by_rows ? args.m : 1, columns = by_rows ? args.n : args.m * args.n;
-  const int64_t vectors = rows * ((columns + kVector<S> - 1) / kVector<S>);
+  const int64_t vectors = rows * pieces_of(columns, kVector<S>);
   const bool aligned = rows_are_aligned<S>(args.x, by_rows ? columns : 0) && is_aligned(args.out);
-  return launch("activation_forward", activate_vectors<S>,
-                unsigned((vectors + kThreads - 1) / kThreads), kThreads, 0, queue, args, rows,
-                columns, aligned);
+  return launch("activation_forward", activate_vectors<S>, unsigned(pieces_of(vectors, kThreads)),
+                kThreads, 0, queue, args, rows, columns, aligned);
 }
 
 }  // namespace

@@ -100,7 +100,7 @@ class PlainBackward {
     const T* statistics = static_cast<const T*>(args_.statistics);
     const T largest = statistics[at], inverse_sum = statistics[shape_.heads * shape_.rows_q + at];
     const T shift = Score<T>::is_hidden(largest) ? T(0) : largest;
-    const T p = exponential((score - shift) * score_.exponent) * inverse_sum;
+    const T p = binary_exp((score - shift) * score_.exponent) * inverse_sum;
     const T keep = attention_multiplier<T>(shape_, head_, query, key);
     weight = p * keep;
     slope = p * (slope * keep - deltas_[at]);

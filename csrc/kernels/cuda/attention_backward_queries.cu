@@ -134,7 +134,7 @@ Status attention_query_gradients_again(const AttentionBackwardArgs& args,
     using Careful = QueryBlock<Config>;
     const int64_t length = args.shape.length_q;
     const unsigned blocks = blocks_of_heads(args.shape, length, Careful::kQueries);
-    const int64_t of_head = (length + Careful::kQueries - 1) / Careful::kQueries;
+    const int64_t of_head = pieces_of(length, Careful::kQueries);
     return launch_careful<Careful>("attention_backward", blocks, queue, args, extras, again,
                                    unsigned(of_head));
   });

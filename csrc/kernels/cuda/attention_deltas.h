@@ -55,7 +55,7 @@ Status attention_deltas(const AttentionBackwardArgs& args, bool aligned, Queue& 
   if (rows == 0) return {};
   auto* memory = static_cast<Compute<S>*>(queue.take(size_t(rows) * sizeof(Compute<S>)));
   delta = memory;
-  const auto blocks = unsigned((rows * kDeltaLanes + kDeltaBlock - 1) / kDeltaBlock);
+  const auto blocks = unsigned(pieces_of(rows * kDeltaLanes, kDeltaBlock));
   return launch("attention_backward", deltas<S>, blocks, kDeltaBlock, 0, queue, args, aligned,
                 memory);
 }

@@ -58,9 +58,9 @@ class PlainForward {
     const T top = greater(largest_[r], lanes_max(score));
     // Nothing visible so far: any finite shift keeps the weights at 0.
     const T base = Score<T>::is_hidden(top) ? T(0) : top;
-    const T shrink = exponential((largest_[r] - base) * score_.exponent);
+    const T shrink = binary_exp((largest_[r] - base) * score_.exponent);
     largest_[r] = top;
-    score = exponential((score - base) * score_.exponent);
+    score = binary_exp((score - base) * score_.exponent);
     sum_[r] = sum_[r] * shrink + score;
 #pragma unroll
     for (int c = 0; c < kColumns; c++) out_[r][c] *= shrink;

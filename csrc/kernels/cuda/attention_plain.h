@@ -4,6 +4,7 @@
 #pragma once
 
 #include "attention_scores.h"
+#include "functions.h"
 #include "lanes.h"
 #include "philox.h"
 

@@ -8,6 +8,23 @@
 
 namespace pt::cuda {
 
+// One side's rows of sequence b: the first one among packed rows, 0 when dense, and how many there
+// are. Nobody has checked boundaries that lie in a device's memory, so here they are cut to the
+// rows that there are, and to the length that grids, statistics and masks are made for.
+struct SequenceRows {
+  int64_t first;
+  int count;
+
+  __device__ __forceinline__ SequenceRows(const int32_t* cu_seqlens, unsigned b, int64_t rows,
+                                          int64_t longest)
+      : first(0), count(int(longest)) {
+    if (cu_seqlens == nullptr) return;
+    first = min(max(int64_t(cu_seqlens[b]), int64_t(0)), rows);
+    const int64_t end = min(int64_t(cu_seqlens[b + 1]), rows);
+    count = int(min(max(end - first, int64_t(0)), longest));
+  }
+};
+
 // One head of one sequence. Lengths fit 32 bits; places in memory do not.
 struct Head {
   int sequence, head;
@@ -15,14 +32,8 @@ struct Head {
   int64_t first_q, first_k;  // row of the first one among packed rows, 0 when dense
 
   __device__ __forceinline__ Head(const AttentionShape& shape, unsigned b, unsigned h)
-      : sequence(int(b)), head(int(h)) {
-    const int32_t* q = shape.cu_seqlens_q;
-    const int32_t* k = shape.cu_seqlens_k;
-    first_q = q != nullptr ? int64_t(q[b]) : 0;
-    first_k = k != nullptr ? int64_t(k[b]) : 0;
-    queries = int(q != nullptr ? int64_t(q[b + 1]) - first_q : shape.length_q);
-    keys = int(k != nullptr ? int64_t(k[b + 1]) - first_k : shape.length_k);
-  }
+      : Head(b, h, SequenceRows(shape.cu_seqlens_q, b, shape.rows_q, shape.length_q),
+             SequenceRows(shape.cu_seqlens_k, b, shape.rows_k, shape.length_k)) {}
   // Where its rows of statistics[0] begin.
   __device__ __forceinline__ int64_t first_statistic(const AttentionShape& shape) const {
     const bool packed = shape.cu_seqlens_q != nullptr;
@@ -38,6 +49,12 @@ struct Head {
     return static_cast<S*>(rows.data) + sequence * rows.batch_stride +
            (first_k + j) * rows.row_stride + head * rows.head_stride;
   }
+
+ private:
+  __device__ __forceinline__ Head(unsigned b, unsigned h, const SequenceRows& q,
+                                  const SequenceRows& k)
+      : sequence(int(b)), head(int(h)), queries(q.count), keys(k.count), first_q(q.first),
+        first_k(k.first) {}
 };
 
 // The stream of one head's dropout: counter (key / 4, query, sequence * heads + head, 1).
@@ -60,13 +77,13 @@ bool heads_are_aligned(int64_t head_dim, const Rows&... operands) {
 // Blocks of a grid are numbered by rows of a head (queries or keys, kRows to a block, as many as
 // the longest sequence needs), then heads, then sequences.
 inline unsigned blocks_of_heads(const AttentionShape& shape, int64_t length, int rows) {
-  return unsigned((length + rows - 1) / rows * shape.heads * shape.batch);
+  return unsigned(pieces_of(length, rows) * shape.heads * shape.batch);
 }
 struct BlockOfHead {
   Head head;
   int first;  // row; beyond the end where a sequence is shorter than the longest
   __device__ __forceinline__ BlockOfHead(const AttentionShape& shape, int64_t length, int rows)
-      : BlockOfHead(shape, rows, blockIdx.x, unsigned((length + rows - 1) / rows)) {}
+      : BlockOfHead(shape, rows, blockIdx.x, unsigned(pieces_of(length, rows))) {}
 
  private:
   __device__ __forceinline__ BlockOfHead(const AttentionShape& shape, int rows, unsigned block,
@@ -140,9 +157,6 @@ struct Score {
   }
   static __device__ __forceinline__ bool is_hidden(T score) { return score < lowest(); }
 };
-
-__device__ __forceinline__ float exponential(float x) { return exp2f(x); }
-__device__ __forceinline__ double exponential(double x) { return exp2(x); }
 
 // A score that the range shows, with what the mask adds, or -infinity where it hides the key.
 template <class T>

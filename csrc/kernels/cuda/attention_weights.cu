@@ -14,7 +14,7 @@ template <class T>
 struct QueryStatistics {
   T base, inverse_sum, total;
   __device__ __forceinline__ T weight(const Score<T>& score, T x) const {
-    return Score<T>::is_hidden(x) ? T(0) : exponential((x - base) * score.exponent) * inverse_sum;
+    return Score<T>::is_hidden(x) ? T(0) : binary_exp((x - base) * score.exponent) * inverse_sum;
   }
 };
 
@@ -74,8 +74,8 @@ class QueryRows {
         const T top = greater(largest[r], lanes_max(scores[r]));
         // Nothing visible so far: any finite base keeps the weights at 0.
         const T base = Score<T>::is_hidden(top) ? T(0) : top;
-        sum[r] = sum[r] * exponential((largest[r] - base) * score.exponent) +
-                 exponential((scores[r] - base) * score.exponent);
+        sum[r] = sum[r] * binary_exp((largest[r] - base) * score.exponent) +
+                 binary_exp((scores[r] - base) * score.exponent);
         largest[r] = top;
       }
     });

@@ -64,8 +64,8 @@ template <class S>
 Status sums(const ColumnSumsArgs& args, Queue& queue) {
   using T = Compute<S>;
   constexpr const char* name = "column_sums";
-  const int64_t chunks = (args.m + kRowChunk - 1) / kRowChunk;
-  const int64_t tiles = (args.n + Tile<S>::kColumns - 1) / Tile<S>::kColumns;
+  const int64_t chunks = pieces_of(args.m, kRowChunk);
+  const int64_t tiles = pieces_of(args.n, Tile<S>::kColumns);
   T* partial = static_cast<T*>(queue.take(size_t(chunks * args.n) * sizeof(T)));
   if (chunks > 0) {
     const Status status =

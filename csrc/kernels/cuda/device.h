@@ -25,6 +25,11 @@ struct Number {
   static constexpr int value = kValue;
 };
 
+// Of `size` each, but for the last, that make up `total`.
+__host__ __device__ inline int64_t pieces_of(int64_t total, int64_t size) {
+  return (total + size - 1) / size;
+}
+
 __device__ __forceinline__ float widened(float x) { return x; }
 __device__ __forceinline__ float widened(bfloat16 x) { return to_float(x); }
 __device__ __forceinline__ float widened(float16 x) { return to_float(x); }
@@ -55,8 +60,6 @@ Status with_storage(Type type, const Body& body) {
       return body(float{});
   }
 }
-
-inline bool is_half(Type type) { return type == Type::bfloat16 || type == Type::float16; }
 
 // body(S{}) for a storage type of 16 bits.
 template <class Body>

@@ -147,7 +147,7 @@ class Backward {
     auto* sorted = static_cast<int64_t*>(queue_.take(bytes));
     auto* rows = static_cast<int64_t*>(queue_.take(bytes));
     queue_.sort(args_.tokens, args_.rows, sorted, rows);
-    const int64_t chunks = (args_.rows + kChunk - 1) / kChunk;
+    const int64_t chunks = pieces_of(args_.rows, kChunk);
     T* pieces = static_cast<T*>(queue_.take(size_t(2 * chunks * args_.columns) * sizeof(T)));
     const Order order{sorted, rows};
     status = start(add_chunks<T>, chunks, order, pieces);

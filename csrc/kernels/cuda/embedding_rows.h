@@ -40,7 +40,7 @@ __device__ __forceinline__ int64_t row_of_warp() {
   return int64_t(blockIdx.x) * kEmbeddingWarps + threadIdx.x / kWarp;
 }
 inline unsigned embedding_blocks(int64_t rows) {
-  return unsigned((rows + kEmbeddingWarps - 1) / kEmbeddingWarps);
+  return unsigned(pieces_of(rows, kEmbeddingWarps));
 }
 
 }  // namespace pt::cuda

@@ -194,7 +194,7 @@ template <class S>
 Status backward(const LayerNormBackwardArgs& args, Queue& queue) {
   using T = Compute<S>;
   constexpr const char* name = "layer_norm_backward";
-  const int64_t chunks = (args.rows + kRowChunk - 1) / kRowChunk;
+  const int64_t chunks = pieces_of(args.rows, kRowChunk);
   T* partial = static_cast<T*>(queue.take(size_t(chunks * 2 * args.columns) * sizeof(T)));
   if (chunks > 0) {
     Status status;

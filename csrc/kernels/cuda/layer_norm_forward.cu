@@ -4,6 +4,7 @@
 // without another pass over memory; the sum of x and the residual is rounded as it is stored before
 // it is normalised. Memory bandwidth is the limit: a warp has all loads of its row under way before
 // it needs the first.
+#include "functions.h"
 #include "layer_norm_rows.h"
 
 namespace pt::cuda {
@@ -139,7 +140,7 @@ Status layer_norm_forward(const LayerNormForwardArgs& args, Queue& queue) {
     Status status;
     const auto run = [&](auto layout) {
       using Layout = decltype(layout);
-      const auto blocks = unsigned((args.rows + Layout::kRows - 1) / Layout::kRows);
+      const auto blocks = unsigned(pieces_of(args.rows, Layout::kRows));
       status = launch(name, normalise_rows<Layout>, blocks, Layout::kBlock * kWarp,
                       2 * Layout::kWarps * sizeof(T), queue, args);
     };

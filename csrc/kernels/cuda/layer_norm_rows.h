@@ -68,7 +68,4 @@ __device__ __forceinline__ T dropout_multiplier(const Dropout& dropout, int64_t 
   return keep[0];
 }
 
-__device__ __forceinline__ float reciprocal_root(float x) { return rsqrtf(x); }
-__device__ __forceinline__ double reciprocal_root(double x) { return rsqrt(x); }
-
 }  // namespace pt::cuda

@@ -154,7 +154,7 @@ class CrossEntropy {
   using G = std::conditional_t<std::is_same_v<S, bfloat16>, bfloat16, T>;
 
   CrossEntropy(const LinearCrossEntropyArgs& args, Queue& queue)
-      : args_(args), queue_(queue), width_((args.vocabulary + kSize - 1) / kSize * kSize),
+      : args_(args), queue_(queue), width_(pieces_of(args.vocabulary, kSize) * kSize),
         chunk_(max(kLeastRows, min(kMostRows, kChunkBytes / int64_t(sizeof(T)) / width_))),
         weight_(args.weight) {}
 
@@ -271,9 +271,9 @@ class CrossEntropy {
 
   void round_to(void* out, Type type, const T* sums, int64_t n) {
     if (out == nullptr || type == own_type() || n == 0 || status_.failed()) return;
-    const int64_t threads = (n + kSize - 1) / kSize;
-    then(launch(kName, round_all<T>, unsigned((threads + kThreads - 1) / kThreads), kThreads, 0,
-                queue_, sums, out, type, n, is_aligned(out)));
+    const int64_t threads = pieces_of(n, kSize);
+    then(launch(kName, round_all<T>, unsigned(pieces_of(threads, kThreads)), kThreads, 0, queue_,
+                sums, out, type, n, is_aligned(out)));
   }
 
   const LinearCrossEntropyArgs& args_;

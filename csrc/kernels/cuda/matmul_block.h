@@ -106,8 +106,8 @@ class ProductBlock {
 
   __device__ __forceinline__ ProductBlock(const MatmulArgs& args, const ProductExtras& extras)
       : args_(args), extras_(extras), shared_(shared_layout<Shared>()) {
-    const auto rows = unsigned((args.m + Config::kRows - 1) / Config::kRows);
-    const auto cols = unsigned((args.n + Config::kCols - 1) / Config::kCols);
+    const auto rows = unsigned(pieces_of(args.m, Config::kRows));
+    const auto cols = unsigned(pieces_of(args.n, Config::kCols));
     const TilePlace place(blockIdx.x, rows, cols);
     row_ = place.row * Config::kRows;
     col_ = place.col * Config::kCols;
@@ -117,7 +117,7 @@ class ProductBlock {
   }
 
   __device__ __forceinline__ void run() {
-    const int all = int((args_.k + Config::kDepth - 1) / Config::kDepth);
+    const int all = int(pieces_of(args_.k, Config::kDepth));
     const int first = int(blockIdx.y) * extras_.part_tiles;
     multiply(first, min(all - first, extras_.part_tiles));
     copy_async_wait<0>();

@@ -18,8 +18,6 @@ Status multiply_halves(const MatmulArgs& args, const Parts& parts, Queue& queue)
 template <class T>
 Status multiply_plain(const MatmulArgs& args, const Parts& parts, Queue& queue);
 
-inline int64_t pieces_of(int64_t total, int64_t size) { return (total + size - 1) / size; }
-
 // What a product takes of a multiprocessor's time, relative to others with the same operands: the
 // blocks that the busiest one works on, times the results of a block, times what each costs there.
 template <class Shape>

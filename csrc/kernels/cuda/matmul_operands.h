@@ -49,11 +49,11 @@ Status make_operand(const Matrix& x, int64_t rows, int64_t columns, Type type, Q
   const bool usable = x.type == type && x.col_stride == 1 && columns % kSize == 0 &&
                       (rows == 1 ? is_aligned(x.data) : rows_are_aligned<S>(x.data, x.row_stride));
   if (usable) return {};
-  const int64_t stride = (columns + kSize - 1) / kSize * kSize, vectors = rows * stride / kSize;
+  const int64_t stride = pieces_of(columns, kSize) * kSize, vectors = rows * stride / kSize;
   auto* copy = static_cast<S*>(queue.take(size_t(rows * stride) * sizeof(S)));
   operand = {copy, stride, int(rows), int(stride)};
-  return launch("matmul", rewrite<S>, unsigned((vectors + kRewriters - 1) / kRewriters), kRewriters,
-                0, queue, x, rows, columns, copy, stride);
+  return launch("matmul", rewrite<S>, unsigned(pieces_of(vectors, kRewriters)), kRewriters, 0,
+                queue, x, rows, columns, copy, stride);
 }
 
 }  // namespace pt::cuda

@@ -96,7 +96,7 @@ class PlainBlock {
   __device__ __forceinline__ PlainBlock(const MatmulArgs& args, bool aligned)
       : args_(args), aligned_(aligned), shared_(shared_layout<Shared>()),
         across_(int(threadIdx.x) % kSide), down_(int(threadIdx.x) / kSide) {
-    const int64_t tiles = (args.m + Config::kRows - 1) / Config::kRows;
+    const int64_t tiles = pieces_of(args.m, Config::kRows);
     row_ = int64_t(blockIdx.x) % tiles * Config::kRows;
     col_ = int64_t(blockIdx.x) / tiles * Config::kCols;
   }

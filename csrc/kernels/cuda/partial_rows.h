@@ -36,7 +36,7 @@ __global__ void __launch_bounds__(kSlices* kWarp)
 template <class T, class Output>
 Status launch_add_partial_rows(const char* name, const T* partial, int64_t chunks, int64_t columns,
                                const Output& output, Queue& queue) {
-  return launch(name, add_partial_rows<T, Output>, unsigned((columns + kWarp - 1) / kWarp),
+  return launch(name, add_partial_rows<T, Output>, unsigned(pieces_of(columns, kWarp)),
                 kSlices * kWarp, kSlices * kWarp * sizeof(T), queue, partial, chunks, columns,
                 output);
 }

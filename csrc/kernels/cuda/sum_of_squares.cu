@@ -42,7 +42,7 @@ __global__ void __launch_bounds__(kThreads)
 
 Status sum_of_squares(const SumOfSquaresArgs& args, Queue& queue) {
   constexpr const char* name = "sum_of_squares";
-  const int64_t chunks = (args.n + kChunk - 1) / kChunk;
+  const int64_t chunks = pieces_of(args.n, kChunk);
   // One chunk is the whole sum: most parameters are small.
   auto* partial =
       chunks == 1 ? args.out : static_cast<double*>(queue.take(size_t(chunks) * sizeof(double)));
