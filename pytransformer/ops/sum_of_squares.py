@@ -31,4 +31,4 @@ def sum_of_squares(tensors: Sequence[Tensor]) -> Tensor:
 
 @register_fake("sum_of_squares")
 def _fake(tensors: list[Tensor]) -> Tensor:
-    return torch.empty((), dtype=torch.float64)
+    return tensors[0].new_empty((), dtype=torch.float64)

@@ -230,6 +230,16 @@ BUGS = [
         RACE,
     ),
     Bug(
+        "sums of a second table of tensors are written over those of the first",
+        "sum_of_squares.cu",
+        "queue, table, partial + done)",
+        "queue, table, partial)",
+        "sum_of_squares",
+        "rows",
+        "plain",
+        WRONG,
+    ),
+    Bug(
         "every other piece of a frequent token is left out",
         "embedding_backward.cu",
         "order.tokens[i] == token; i += kChunk)",

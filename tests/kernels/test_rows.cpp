@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include "check.h"
@@ -106,19 +107,50 @@ void not_a_number_passes(Report& report, const Kernels& kernels, Type type, Acti
   for (int64_t i = 0; i < 20; i++) report.compare("out", i, out[i], std::nan(""), 0);
 }
 
-void sum_of_squares(Report& report, const Kernels& kernels, Type type, int64_t n) {
-  report.begin(label(kernels, "sum_of_squares", type, 1, n));
+using Elements = SumOfSquaresArgs::Elements;
+
+double sum_of(const Kernels& kernels, const std::vector<Elements>& tensors) {
+  double out = std::nan("");
+  kernels.sum_of_squares({tensors.data(), int64_t(tensors.size()), &out});
+  return out;
+}
+
+// Tensors of these lengths; every other one of `other` type.
+void sum_of_squares(Report& report, const Kernels& kernels, Type type, Type other,
+                    const std::vector<int64_t>& lengths) {
+  const int64_t all = std::accumulate(lengths.begin(), lengths.end(), int64_t(0));
+  report.begin(label(kernels, "sum_of_squares", type, int64_t(lengths.size()), all) + " " +
+               name_of(other));
   Random random(4);
-  const Values x = random.normals(type, n);
-  double out = std::nan(""), again = std::nan("");
-  kernels.sum_of_squares({n, x.data(), type, &out});
+  std::vector<Values> values;
+  std::vector<Elements> tensors;
   double expected = 0;
-  for (int64_t i = 0; i < n; i++) expected += x[i] * x[i];
+  for (size_t i = 0; i < lengths.size(); i++) {
+    values.push_back(random.normals(i % 2 == 0 ? type : other, lengths[i]));
+    const Values& x = values.back();
+    tensors.push_back({x.data(), x.size(), x.type()});
+    for (int64_t j = 0; j < x.size(); j++) expected += x[j] * x[j];
+  }
+  const double out = sum_of(kernels, tensors);
   report.compare("out", 0, out, expected,
-                 tolerance(Type::float64, Type::float64, double(n), expected, expected));
-  on_threads(omp_get_max_threads() + 1,
-             [&] { kernels.sum_of_squares({n, x.data(), type, &again}); });
+                 tolerance(Type::float64, Type::float64, double(all), expected, expected));
+  const double again =
+      on_threads(omp_get_max_threads() + 1, [&] { return sum_of(kernels, tensors); });
   report.compare("out with one more thread", 0, again, out, 0);
+}
+
+void all_sums_of_squares(Report& report, const Kernels& kernels, Type type) {
+  sum_of_squares(report, kernels, type, type, {});
+  for (const int64_t n : {0, 1, 15, 4095, 4096, 4097, 50000}) {
+    sum_of_squares(report, kernels, type, type, {n});
+  }
+  // Around the chunks of both devices, and nothing between, before and after.
+  const std::vector<int64_t> mixed = {0, 3, 16383, 16384, 16385, 0, 0, 1, 4096, 8193, 32769, 0};
+  for (const Type other : kTypes) sum_of_squares(report, kernels, type, other, mixed);
+  // More than CUDA's kernel takes in one launch, some without elements.
+  std::vector<int64_t> many;
+  for (int64_t i = 0; i < 260; i++) many.push_back(i % 5 == 0 ? 0 : i % 40 + 1);
+  sum_of_squares(report, kernels, type, Type::float32, many);
 }
 
 // Few distinct values, so that there are ties; logits of -infinity are allowed.
@@ -199,9 +231,7 @@ void run(Report& report, const Kernels& kernels, Type type) {
     for (const int64_t columns : kColumns) activation(report, kernels, type, kind, columns);
     not_a_number_passes(report, kernels, type, kind);
   }
-  for (const int64_t n : {0, 1, 15, 4095, 4096, 4097, 50000}) {
-    sum_of_squares(report, kernels, type, n);
-  }
+  all_sums_of_squares(report, kernels, type);
   all_top_log_probs(report, kernels, type);
 }
 
