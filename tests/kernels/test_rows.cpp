@@ -153,18 +153,35 @@ void all_sums_of_squares(Report& report, const Kernels& kernels, Type type) {
   sum_of_squares(report, kernels, type, Type::float32, many);
 }
 
-// Few distinct values, so that there are ties; logits of -infinity are allowed.
+// What a row's logits are like. Ties go to the lower column, and 0 is not greater than -0.
+enum class Logits { few, distinct, equal, excluded };
+
+double logit(Random& random, Logits kind, int64_t column) {
+  constexpr double excluded = -std::numeric_limits<double>::infinity();
+  switch (kind) {
+    case Logits::distinct:
+      return random.normal() * 2;
+    case Logits::equal:
+      return column % 2 == 0 ? 0.0 : -0.0;
+    case Logits::excluded:
+      return column % 50 == 7 ? random.normal() : excluded;
+    default:
+      return random.below(40) == 0 ? excluded : double(random.below(7)) * 0.75 - 2.25;
+  }
+}
+
 void top_log_probs(Report& report, const Kernels& kernels, Type type, int64_t rows, int64_t columns,
-                   int64_t k) {
-  report.begin(label(kernels, "top_log_probs", type, rows, columns) + " k " + std::to_string(k));
+                   int64_t k, Logits kind = Logits::few) {
+  report.begin(label(kernels, "top_log_probs", type, rows, columns) + " k " + std::to_string(k) +
+               " kind " + std::to_string(int(kind)));
   Random random(5);
   const int64_t stride = columns + gap(1);
   Values logits = apart(random, type, rows, columns, stride);
   for (int64_t i = 0; i < rows; i++) {
+    // At least one, or the row has no sum.
+    const int64_t finite = random.below(columns);
     for (int64_t j = 0; j < columns; j++) {
-      const bool excluded = columns > 2 && j == columns / 2;
-      logits.set(i * stride + j, excluded ? -std::numeric_limits<double>::infinity()
-                                          : double(random.below(7)) * 0.75);
+      logits.set(i * stride + j, j == finite ? 0.0 : logit(random, kind, j));
     }
   }
   Values values(arithmetic_of(type), rows * k);
@@ -186,15 +203,33 @@ void top_log_probs(Report& report, const Kernels& kernels, Type type, int64_t ro
       report.compare("index", i * k + j, double(indices[size_t(i * k + j)]),
                      double(order[size_t(j)]), 0);
       report.compare("value", i * k + j, values[i * k + j], expected,
-                     tolerance(type, arithmetic_of(type), double(columns), 6, expected));
+                     tolerance(type, arithmetic_of(type), double(columns), 9, expected));
     }
   }
 }
 
+// The best are the same bits however many are asked for.
+void top_log_probs_of_more(Report& report, const Kernels& kernels, Type type) {
+  constexpr int64_t columns = 3000, fewer = 20, more = 40;
+  report.begin(label(kernels, "top_log_probs", type, 1, columns) + " of 20 and of 40");
+  Random random(6);
+  const Values logits = random.normals(type, columns);
+  Values some(arithmetic_of(type), fewer), all(arithmetic_of(type), more);
+  std::vector<int64_t> indices(more);
+  const auto run = [&](Values& values) {
+    kernels.top_log_probs(
+        {1, columns, values.size(), logits.data(), type, columns, values.data(), indices.data()});
+  };
+  run(some);
+  run(all);
+  for (int64_t i = 0; i < fewer; i++) report.compare("value", i, all[i], some[i], 0);
+}
+
 // Rows that have no log-probabilities: of -infinity alone, with infinity, with NaN.
-void top_log_probs_without_sum(Report& report, const Kernels& kernels, Type type) {
-  constexpr int64_t rows = 3, columns = 40, k = 6;
-  report.begin(label(kernels, "top_log_probs", type, rows, columns) + " of no sum");
+void top_log_probs_without_sum(Report& report, const Kernels& kernels, Type type, int64_t k) {
+  constexpr int64_t rows = 3, columns = 40;
+  report.begin(label(kernels, "top_log_probs", type, rows, columns) + " of no sum, k " +
+               std::to_string(k));
   constexpr double infinity = std::numeric_limits<double>::infinity();
   Values logits(type, rows * columns), values(arithmetic_of(type), rows * k);
   std::vector<int64_t> indices(size_t(rows * k), -1);
@@ -221,7 +256,17 @@ void all_top_log_probs(Report& report, const Kernels& kernels, Type type) {
   }
   for (const int64_t rows : {0, 1, 33}) top_log_probs(report, kernels, type, rows, 257, 5);
   top_log_probs(report, kernels, type, 2, 4500, 12);
-  top_log_probs_without_sum(report, kernels, type);
+  // CUDA's kernels change at k of 32, and again at every 2048.
+  for (const Logits kind : {Logits::few, Logits::distinct, Logits::equal, Logits::excluded}) {
+    for (const int64_t k : {32, 33, 100}) {
+      top_log_probs(report, kernels, type, 2, 300, k, kind);
+    }
+    top_log_probs(report, kernels, type, 1, 4500, kind == Logits::few ? 4500 : 2049, kind);
+  }
+  top_log_probs(report, kernels, type, 1, 2048, 2048);
+  top_log_probs(report, kernels, type, 1, 70000, 500);  // columns of more than 16 bits
+  top_log_probs_of_more(report, kernels, type);
+  for (const int64_t k : {6, 36}) top_log_probs_without_sum(report, kernels, type, k);
 }
 
 void run(Report& report, const Kernels& kernels, Type type) {
