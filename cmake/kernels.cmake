@@ -37,4 +37,4 @@ set(PT_CUDA_KERNELS
   attention_backward_queries attention_forward attention_forward_plain attention_weights
   column_sums embedding_backward embedding_forward layer_norm_backward layer_norm_forward
   linear_cross_entropy matmul matmul_bfloat16 matmul_float16 matmul_plain sum_of_squares
-  top_log_probs)
+  top_log_probs top_log_probs_many)

@@ -28,12 +28,17 @@ struct ActivationArgs {
   Dropout dropout;
 };
 
-// *out = sum of x[i]^2 in float64, over chunks of a constant length, added in a fixed order. `out`
-// is memory of the device that computes it.
+// *out = sum of x[i]^2 over the elements of all tensors, in float64: sums over chunks of a constant
+// length, none of which reaches into the next tensor, added in a fixed order. The list is the
+// host's and read before the call returns; x and `out` are memory of the device that computes it.
 struct SumOfSquaresArgs {
-  int64_t n;
-  const void* x;
-  Type type;
+  struct Elements {
+    const void* x;  // [n]
+    int64_t n;
+    Type type;
+  };
+  const Elements* tensors;  // [count]
+  int64_t count;
   double* out;
 };
 

@@ -1,4 +1,6 @@
 // top_log_probs and sum_of_squares.
+#include <vector>
+
 #include "device.h"
 #include "ops.h"
 
@@ -23,17 +25,24 @@ Two top_log_probs(const Tensor& logits, int64_t k) {
 
 Tensor sum_of_squares(at::TensorList tensors) {
   constexpr const char* op = "sum_of_squares";
-  const auto doubles = tensors[0].options().dtype(at::kDouble);
-  Tensor sums = at::empty({int64_t(tensors.size())}, doubles);
-  double* sum = sums.mutable_data_ptr<double>();
+  const at::Device device = tensors[0].device();
   for (const Tensor& tensor : tensors) {
     check_rows(op, "tensors", tensor);
-    PT_CHECK(tensor.device() == sums.device(), op, ": tensors are on ", sums.device(), " and on ",
+    PT_CHECK(tensor.device() == device, op, ": tensors are on ", device, " and on ",
              tensor.device(), "; give those of one device");
-    const Tensor flat = tensor.contiguous();
-    on(flat).sum_of_squares({flat.numel(), flat.const_data_ptr(), type_of(flat), sum++});
   }
-  return sums.is_cpu() ? at::scalar_tensor(sum_in_order<double>(sums), doubles) : sums.sum();
+  std::vector<Tensor> flat;  // of what is not contiguous a copy, until the kernel is queued
+  std::vector<SumOfSquaresArgs::Elements> elements;
+  flat.reserve(tensors.size());
+  elements.reserve(tensors.size());
+  for (const Tensor& tensor : tensors) {
+    const Tensor& same = flat.emplace_back(tensor.contiguous());
+    elements.push_back({same.const_data_ptr(), same.numel(), type_of(same)});
+  }
+  Tensor sum = at::empty({}, tensors[0].options().dtype(at::kDouble));
+  on(sum).sum_of_squares(
+      {elements.data(), int64_t(elements.size()), sum.mutable_data_ptr<double>()});
+  return sum;
 }
 
 }  // namespace pt::ops

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -50,6 +51,16 @@ T __shfl_xor_sync(uint32_t mask, T value, int lanes, PT_SITE_PARAMETERS) {
 inline uint32_t __ballot_sync(uint32_t mask, int predicate, PT_SITE_PARAMETERS) {
   return pt::on_host::ballot(mask, predicate != 0, PT_SITE("__ballot_sync"));
 }
+
+// Of whole numbers alone: those add up to the same in whatever order threads come.
+inline unsigned atomicAdd(unsigned* to, unsigned value) {
+  return __atomic_fetch_add(to, value, __ATOMIC_RELAXED);
+}
+
+inline uint32_t __float_as_uint(float x) { return std::bit_cast<uint32_t>(x); }
+inline float __uint_as_float(uint32_t bits) { return std::bit_cast<float>(bits); }
+inline long long __double_as_longlong(double x) { return std::bit_cast<long long>(x); }
+inline double __longlong_as_double(long long bits) { return std::bit_cast<double>(bits); }
 
 using std::max;
 using std::min;

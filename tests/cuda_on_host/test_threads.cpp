@@ -63,6 +63,40 @@ void every_thread_has_its_place(Report& report) {
   }
 }
 
+struct Tickets {
+  unsigned next;
+};
+
+void take_tickets(unsigned* all, unsigned* blocks, unsigned* threads) {
+  auto& shared = shared_layout<Tickets>();
+  if (threadIdx.x == 0) shared.next = 0;
+  __syncthreads();
+  const unsigned ticket = atomicAdd(&shared.next, 3u);
+  threads[blockIdx.x * blockDim.x + ticket / 3] += ticket;
+  atomicAdd(all, 1u);
+  __syncthreads();
+  if (threadIdx.x == 0) blocks[blockIdx.x] = shared.next;
+}
+
+void counts_are_exact(Report& report) {
+  report.begin("atomic additions");
+  unsigned all = 0, blocks[50] = {}, threads[50 * 64] = {};
+  run(take_tickets, 50, 64, sizeof(Tickets), &all, blocks, threads);
+  report.compare("of all blocks", 0, all, 50 * 64, 0);
+  for (int64_t block = 0; block < 50; block++) {
+    report.compare("of a block", block, blocks[block], 3 * 64, 0);
+  }
+  for (int64_t i = 0; i < 50 * 64; i++) report.compare("ticket", i, threads[i], i % 64 * 3, 0);
+}
+
+void bits_are_kept(Report& report) {
+  report.begin("bits");
+  report.compare("float", 0, __float_as_uint(-1.5f), double(0xbfc00000u), 0);
+  report.compare("and back", 0, __uint_as_float(0xbfc00000u), -1.5, 0);
+  report.compare("double", 0, double(__double_as_longlong(1.5)), double(0x3ff8000000000000), 0);
+  report.compare("and back", 1, __longlong_as_double(0x3ff8000000000000), 1.5, 0);
+}
+
 struct Copied {
   alignas(16) float at[2][4];
 };
@@ -208,6 +242,8 @@ int main() {
   using namespace pt;
   test::Report report;
   cuda::every_thread_has_its_place(report);
+  cuda::counts_are_exact(report);
+  cuda::bits_are_kept(report);
   cuda::copies_arrive_late(report);
   cuda::conflicts_are_counted(report);
   cuda::schedules_differ(report);

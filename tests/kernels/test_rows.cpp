@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include "check.h"
@@ -106,33 +107,81 @@ void not_a_number_passes(Report& report, const Kernels& kernels, Type type, Acti
   for (int64_t i = 0; i < 20; i++) report.compare("out", i, out[i], std::nan(""), 0);
 }
 
-void sum_of_squares(Report& report, const Kernels& kernels, Type type, int64_t n) {
-  report.begin(label(kernels, "sum_of_squares", type, 1, n));
-  Random random(4);
-  const Values x = random.normals(type, n);
-  Elements<double> out(1, std::nan("")), again(out);
-  kernels.sum_of_squares({n, x.data(), type, out.data()});
-  double expected = 0;
-  for (int64_t i = 0; i < n; i++) expected += x[i] * x[i];
-  report.compare("out", 0, out[0], expected,
-                 tolerance(Type::float64, Type::float64, double(n), expected, expected));
-  on_threads(omp_get_max_threads() + 1,
-             [&] { kernels.sum_of_squares({n, x.data(), type, again.data()}); });
-  report.compare("out with one more thread", 0, again[0], out[0], 0);
+using Squared = SumOfSquaresArgs::Elements;
+
+double sum_of(const Kernels& kernels, const std::vector<Squared>& tensors) {
+  Elements<double> out(1, std::nan(""));
+  kernels.sum_of_squares({tensors.data(), int64_t(tensors.size()), out.data()});
+  return out[0];
 }
 
-// Few distinct values, so that there are ties; logits of -infinity are allowed.
+// Tensors of these lengths; every other one of `other` type.
+void sum_of_squares(Report& report, const Kernels& kernels, Type type, Type other,
+                    const std::vector<int64_t>& lengths) {
+  const int64_t all = std::accumulate(lengths.begin(), lengths.end(), int64_t(0));
+  report.begin(label(kernels, "sum_of_squares", type, int64_t(lengths.size()), all) + " " +
+               name_of(other));
+  Random random(4);
+  std::vector<Values> values;
+  std::vector<Squared> tensors;
+  double expected = 0;
+  for (size_t i = 0; i < lengths.size(); i++) {
+    values.push_back(random.normals(i % 2 == 0 ? type : other, lengths[i]));
+    const Values& x = values.back();
+    tensors.push_back({x.data(), x.size(), x.type()});
+    for (int64_t j = 0; j < x.size(); j++) expected += x[j] * x[j];
+  }
+  const double out = sum_of(kernels, tensors);
+  report.compare("out", 0, out, expected,
+                 tolerance(Type::float64, Type::float64, double(all), expected, expected));
+  const double again =
+      on_threads(omp_get_max_threads() + 1, [&] { return sum_of(kernels, tensors); });
+  report.compare("out with one more thread", 0, again, out, 0);
+}
+
+void all_sums_of_squares(Report& report, const Kernels& kernels, Type type) {
+  sum_of_squares(report, kernels, type, type, {});
+  for (const int64_t n : {0, 1, 15, 4095, 4096, 4097, 50000}) {
+    sum_of_squares(report, kernels, type, type, {n});
+  }
+  // Around the chunks of both devices, and nothing between, before and after.
+  const std::vector<int64_t> mixed = {0, 3, 16383, 16384, 16385, 0, 0, 1, 4096, 8193, 32769, 0};
+  for (const Type other : kTypes) sum_of_squares(report, kernels, type, other, mixed);
+  // More than CUDA's kernel takes in one launch, some without elements.
+  std::vector<int64_t> many;
+  for (int64_t i = 0; i < 260; i++) many.push_back(i % 5 == 0 ? 0 : i % 40 + 1);
+  sum_of_squares(report, kernels, type, Type::float32, many);
+}
+
+// What a row's logits are like. Ties go to the lower column, and 0 is not greater than -0.
+enum class Logits { few, distinct, equal, excluded };
+
+double logit(Random& random, Logits kind, int64_t column) {
+  constexpr double excluded = -std::numeric_limits<double>::infinity();
+  switch (kind) {
+    case Logits::distinct:
+      return random.normal() * 2;
+    case Logits::equal:
+      return column % 2 == 0 ? 0.0 : -0.0;
+    case Logits::excluded:
+      return column % 50 == 7 ? random.normal() : excluded;
+    default:
+      return random.below(40) == 0 ? excluded : double(random.below(7)) * 0.75 - 2.25;
+  }
+}
+
 void top_log_probs(Report& report, const Kernels& kernels, Type type, int64_t rows, int64_t columns,
-                   int64_t k) {
-  report.begin(label(kernels, "top_log_probs", type, rows, columns) + " k " + std::to_string(k));
+                   int64_t k, Logits kind = Logits::few) {
+  report.begin(label(kernels, "top_log_probs", type, rows, columns) + " k " + std::to_string(k) +
+               " kind " + std::to_string(int(kind)));
   Random random(5);
   const int64_t stride = spaced(columns, 1);
   Values logits = apart(random, type, rows, columns, stride);
   for (int64_t i = 0; i < rows; i++) {
+    // At least one, or the row has no sum.
+    const int64_t finite = random.below(columns);
     for (int64_t j = 0; j < columns; j++) {
-      const bool excluded = columns > 2 && j == columns / 2;
-      logits.set(i * stride + j, excluded ? -std::numeric_limits<double>::infinity()
-                                          : double(random.below(7)) * 0.75);
+      logits.set(i * stride + j, j == finite ? 0.0 : logit(random, kind, j));
     }
   }
   Values values(arithmetic_of(type), rows * k);
@@ -154,15 +203,33 @@ void top_log_probs(Report& report, const Kernels& kernels, Type type, int64_t ro
       report.compare("index", i * k + j, double(indices[size_t(i * k + j)]),
                      double(order[size_t(j)]), 0);
       report.compare("value", i * k + j, values[i * k + j], expected,
-                     tolerance(type, arithmetic_of(type), double(columns), 6, expected));
+                     tolerance(type, arithmetic_of(type), double(columns), 9, expected));
     }
   }
 }
 
+// The best are the same bits however many are asked for.
+void top_log_probs_of_more(Report& report, const Kernels& kernels, Type type) {
+  constexpr int64_t columns = 3000, fewer = 20, more = 40;
+  report.begin(label(kernels, "top_log_probs", type, 1, columns) + " of 20 and of 40");
+  Random random(6);
+  const Values logits = random.normals(type, columns);
+  Values some(arithmetic_of(type), fewer), all(arithmetic_of(type), more);
+  Elements<int64_t> indices(more);
+  const auto run = [&](Values& values) {
+    kernels.top_log_probs(
+        {1, columns, values.size(), logits.data(), type, columns, values.data(), indices.data()});
+  };
+  run(some);
+  run(all);
+  for (int64_t i = 0; i < fewer; i++) report.compare("value", i, all[i], some[i], 0);
+}
+
 // Rows that have no log-probabilities: of -infinity alone, with infinity, with NaN.
-void top_log_probs_without_sum(Report& report, const Kernels& kernels, Type type) {
-  constexpr int64_t rows = 3, columns = 40, k = 6;
-  report.begin(label(kernels, "top_log_probs", type, rows, columns) + " of no sum");
+void top_log_probs_without_sum(Report& report, const Kernels& kernels, Type type, int64_t k) {
+  constexpr int64_t rows = 3, columns = 40;
+  report.begin(label(kernels, "top_log_probs", type, rows, columns) + " of no sum, k " +
+               std::to_string(k));
   constexpr double infinity = std::numeric_limits<double>::infinity();
   Values logits(type, rows * columns), values(arithmetic_of(type), rows * k);
   Elements<int64_t> indices(size_t(rows * k), -1);
@@ -189,7 +256,17 @@ void all_top_log_probs(Report& report, const Kernels& kernels, Type type) {
   }
   for (const int64_t rows : {0, 1, 33}) top_log_probs(report, kernels, type, rows, 257, 5);
   top_log_probs(report, kernels, type, 2, 4500, 12);
-  top_log_probs_without_sum(report, kernels, type);
+  // CUDA's kernels change at k of 32, and again at every 2048.
+  for (const Logits kind : {Logits::few, Logits::distinct, Logits::equal, Logits::excluded}) {
+    for (const int64_t k : {32, 33, 100}) {
+      top_log_probs(report, kernels, type, 2, 300, k, kind);
+    }
+    top_log_probs(report, kernels, type, 1, 4500, kind == Logits::few ? 4500 : 2049, kind);
+  }
+  top_log_probs(report, kernels, type, 1, 2048, 2048);
+  top_log_probs(report, kernels, type, 1, 70000, 500);  // columns of more than 16 bits
+  top_log_probs_of_more(report, kernels, type);
+  for (const int64_t k : {6, 36}) top_log_probs_without_sum(report, kernels, type, k);
 }
 
 void run(Report& report, const Kernels& kernels, Type type) {
@@ -199,9 +276,7 @@ void run(Report& report, const Kernels& kernels, Type type) {
     for (const int64_t columns : kColumns) activation(report, kernels, type, kind, columns);
     not_a_number_passes(report, kernels, type, kind);
   }
-  for (const int64_t n : {0, 1, 15, 4095, 4096, 4097, 50000}) {
-    sum_of_squares(report, kernels, type, n);
-  }
+  all_sums_of_squares(report, kernels, type);
   all_top_log_probs(report, kernels, type);
 }
 

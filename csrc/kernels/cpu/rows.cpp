@@ -77,6 +77,20 @@ double squares(const S* x, int64_t n) {
   return sum;
 }
 
+int64_t square_chunks(const SumOfSquaresArgs::Elements& tensor) {
+  return pieces_of(tensor.n, kSquareChunk);
+}
+
+double chunk_squares(const SumOfSquaresArgs::Elements& tensor, int64_t chunk) {
+  const int64_t at = chunk * kSquareChunk;
+  double sum = 0;
+  with_storage(tensor.type, [&](auto stored) {
+    sum = squares(static_cast<const decltype(stored)*>(tensor.x) + at,
+                  min(tensor.n - at, kSquareChunk));
+  });
+  return sum;
+}
+
 // Keeps the k best so far in order; a later column must be strictly larger to pass an earlier one.
 template <class T>
 void best_columns(const T* row, int64_t columns, int64_t k, T* values, int64_t* indices) {
@@ -131,21 +145,29 @@ void activation_forward(const ActivationArgs& args) {
   }
 }
 
+// Chunks are numbered through all tensors; each tensor's are added up, then the tensors.
 void sum_of_squares(const SumOfSquaresArgs& args) {
-  const int64_t chunks = pieces_of(args.n, kSquareChunk);
+  int64_t chunks = 0;
+  for (int64_t i = 0; i < args.count; i++) chunks += square_chunks(args.tensors[i]);
   Scratch scratch;
   double* partial = scratch.take<double>(chunks);
   parallel_ranges(chunks, 8, [&](int64_t first, int64_t last) {
-    for (int64_t chunk = first; chunk < last; chunk++) {
-      const int64_t at = chunk * kSquareChunk;
-      const int64_t n = args.n - at < kSquareChunk ? args.n - at : kSquareChunk;
-      with_storage(args.type, [&](auto stored) {
-        partial[chunk] = squares(static_cast<const decltype(stored)*>(args.x) + at, n);
-      });
+    int64_t begin = 0;
+    for (int64_t i = 0; i < args.count && begin < last; i++) {
+      const int64_t end = begin + square_chunks(args.tensors[i]);
+      for (int64_t chunk = max(first, begin); chunk < min(last, end); chunk++) {
+        partial[chunk] = chunk_squares(args.tensors[i], chunk - begin);
+      }
+      begin = end;
     }
   });
-  *args.out = 0;
-  for (int64_t chunk = 0; chunk < chunks; chunk++) *args.out += partial[chunk];
+  double total = 0;
+  for (int64_t i = 0; i < args.count; i++) {
+    double sum = 0;
+    for (int64_t left = square_chunks(args.tensors[i]); left > 0; left--) sum += *partial++;
+    total += sum;
+  }
+  *args.out = total;
 }
 
 void top_log_probs(const TopLogProbsArgs& args) {

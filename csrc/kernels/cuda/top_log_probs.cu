@@ -3,16 +3,18 @@
 // Each thread keeps the kHeld best of its own columns in order, beside the maximum and the sum of
 // exponentials. Then k rounds: the best of all threads' first columns is the next result, and the
 // thread that held it moves on to its next one. Who has given away all kHeld looks through its
-// columns again, which is rare unless k is large.
-#include "functions.h"
-#include "lanes.h"
-#include "vectors.h"
+// columns again, which is rare as long as k is small. Where it is not, top_log_probs_many.cu takes
+// over.
+#include "top_log_probs.h"
 
 namespace pt::cuda {
 namespace {
 
-constexpr int kWarps = 16, kThreads = kWarps * kWarp;
 constexpr int kHeld = 4;
+// A round is ten shuffles and a barrier one after the other, some 0.3 us; selecting by digits takes
+// several passes over the row whatever k is, some 10 us for a row of 10,000 columns and 25 us for
+// one of 50,000.
+constexpr int64_t kMostRounds = 32;
 
 template <class T>
 struct Candidate {
@@ -27,8 +29,8 @@ struct Candidate {
 
 template <class T>
 struct TopShared {
-  Candidate<T> best[2][kWarps];  // of a round and of the next
-  T sums[kWarps][1];
+  Candidate<T> best[2][kTopWarps];  // of a round and of the next
+  T sums[kTopWarps][1];
 };
 
 // What one thread knows of its columns.
@@ -36,12 +38,10 @@ template <class S>
 class Own {
  public:
   using T = Compute<S>;
-  __device__ __forceinline__ Own(const TopLogProbsArgs& args, bool aligned)
-      : row_(static_cast<const S*>(args.logits) + int64_t(blockIdx.x) * args.row_stride),
-        columns_(int(args.columns)), aligned_(aligned) {
+  __device__ __forceinline__ Own(const TopLogProbsArgs& args, bool aligned) : row_(args, aligned) {
     forget();
-    for_columns([&](T x, int column) {
-      add(x);
+    row_.for_columns([&](T x, int column) {
+      sum_.add(x);
       hold({ranked(x), column});
     });
   }
@@ -54,21 +54,15 @@ class Own {
     held_[kHeld - 1] = none();
     if (--left_ > 0) return;
     forget();
-    for_columns([&](T x, int column) {
+    row_.for_columns([&](T x, int column) {
       const Candidate<T> next{ranked(x), column};
       if (last.before(next)) hold(next);
     });
   }
-  // The thread's part of the sum of exp(x - largest).
-  __device__ __forceinline__ T sum(T largest) const {
-    return sum_ == T(0) ? T(0) : sum_ * natural_exp(largest_ - largest);
-  }
+  __device__ __forceinline__ const TopSum<T>& sum() const { return sum_; }
 
  private:
-  static __device__ __forceinline__ T lowest() { return -T(INFINITY); }
-  // NaN has a place too: that of -infinity.
-  static __device__ __forceinline__ T ranked(T x) { return x == x ? x : lowest(); }
-  static __device__ __forceinline__ Candidate<T> none() { return {lowest(), 0x7fffffff}; }
+  static __device__ __forceinline__ Candidate<T> none() { return {-T(INFINITY), 0x7fffffff}; }
 
   __device__ __forceinline__ void forget() {
     left_ = kHeld;
@@ -85,38 +79,16 @@ class Own {
       next = pushed;
     }
   }
-  __device__ __forceinline__ void add(T x) {
-    if (x > largest_) {
-      sum_ = sum_ == T(0) ? T(1) : sum_ * natural_exp(largest_ - x) + T(1);
-      largest_ = x;
-    } else if (x != lowest()) {
-      sum_ += natural_exp(x - largest_);
-    }
-  }
-  template <class Body>
-  __device__ __forceinline__ void for_columns(const Body& body) const {
-    constexpr int kSize = kVector<S>;
-    for (int64_t j = threadIdx.x * kSize; j < columns_; j += kThreads * kSize) {
-      T x[kSize];
-      load_up_to(row_ + j, columns_ - j, aligned_, x);
-#pragma unroll
-      for (int e = 0; e < kSize; e++) {
-        if (j + e < columns_) body(x[e], int(j) + e);
-      }
-    }
-  }
 
-  const S* row_;
-  const int columns_;
-  const bool aligned_;
+  const TopRow<S> row_;
   Candidate<T> held_[kHeld];
   int left_;  // of those held, until the columns are looked through again
-  T largest_ = lowest(), sum_ = 0;
+  TopSum<T> sum_;
 };
 
 template <class T>
 __device__ __forceinline__ Candidate<T> best_of_block(Candidate<T> own,
-                                                      Candidate<T> (&slots)[kWarps]) {
+                                                      Candidate<T> (&slots)[kTopWarps]) {
 #pragma unroll
   for (int step = kWarp / 2; step > 0; step /= 2) {
     const Candidate<T> other{__shfl_xor_sync(kAllLanes, own.value, step),
@@ -127,26 +99,21 @@ __device__ __forceinline__ Candidate<T> best_of_block(Candidate<T> own,
   __syncthreads();
   Candidate<T> best = slots[0];
 #pragma unroll
-  for (int warp = 1; warp < kWarps; warp++) {
+  for (int warp = 1; warp < kTopWarps; warp++) {
     if (slots[warp].before(best)) best = slots[warp];
   }
   return best;
 }
 
 template <class S>
-__global__ void __launch_bounds__(kThreads) choose(const TopLogProbsArgs args, bool aligned) {
+__global__ void __launch_bounds__(kTopThreads) choose(const TopLogProbsArgs args, bool aligned) {
   using T = Compute<S>;
   auto& shared = shared_layout<TopShared<T>>();
   Own<S> own(args, aligned);
   T normaliser = 0;
   for (int64_t i = 0; i < args.k; i++) {
     const Candidate<T> best = best_of_block(own.first(), shared.best[i % 2]);
-    if (i == 0) {
-      T sum[1] = {own.sum(best.value)};
-      warps_sum(sum, shared.sums);
-      // NaN where the largest is infinite, as the definition has it.
-      normaliser = best.value + natural_log(sum[0]) + (best.value - best.value);
-    }
+    if (i == 0) normaliser = own.sum().logarithm(best.value, shared.sums);
     if (own.first().column == best.column) own.move_on();
     if (threadIdx.x == 0) {
       static_cast<T*>(args.values)[blockIdx.x * args.k + i] = best.value - normaliser;
@@ -159,9 +126,10 @@ __global__ void __launch_bounds__(kThreads) choose(const TopLogProbsArgs args, b
 
 Status top_log_probs(const TopLogProbsArgs& args, Queue& queue) {
   if (args.rows == 0 || args.k == 0) return {};
+  if (args.k > kMostRounds) return top_log_probs_many(args, queue);
   return with_storage(args.type, [&](auto stored) {
     using S = decltype(stored);
-    return launch("top_log_probs", choose<S>, unsigned(args.rows), kThreads,
+    return launch("top_log_probs", choose<S>, unsigned(args.rows), kTopThreads,
                   sizeof(TopShared<Compute<S>>), queue, args,
                   rows_are_aligned<S>(args.logits, args.row_stride));
   });

@@ -13,7 +13,9 @@ struct alignas(16) Vector {
   S at[kVector<S>];
 };
 
-inline bool is_aligned(const void* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; }
+__host__ __device__ inline bool is_aligned(const void* p) {
+  return reinterpret_cast<uintptr_t>(p) % 16 == 0;
+}
 // Whether every row begins at a multiple of 16 bytes; nothing does.
 template <class S>
 bool rows_are_aligned(const void* data, int64_t stride) {
