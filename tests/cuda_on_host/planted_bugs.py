@@ -230,10 +230,10 @@ BUGS = [
         RACE,
     ),
     Bug(
-        "the digits of ranks are looked at before all are counted",
+        "steps of a sort that do not wait for each other",
         "top_log_probs_many.cu",
-        "    });\n    __syncthreads();\n",
-        "    });\n",
+        "          }\n        }\n        __syncthreads();\n",
+        "          }\n        }\n",
         "top_log_probs_many",
         "rows",
         "plain",

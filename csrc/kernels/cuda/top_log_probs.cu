@@ -106,7 +106,7 @@ __device__ __forceinline__ Candidate<T> best_of_block(Candidate<T> own,
 }
 
 template <class S>
-__global__ void __launch_bounds__(kTopThreads) choose(const TopLogProbsArgs args, bool aligned) {
+__global__ void __launch_bounds__(kTopThreads, 1) choose(const TopLogProbsArgs args, bool aligned) {
   using T = Compute<S>;
   auto& shared = shared_layout<TopShared<T>>();
   Own<S> own(args, aligned);

@@ -199,7 +199,7 @@ class Selection {
 };
 
 template <class S>
-__global__ void __launch_bounds__(kTopThreads)
+__global__ void __launch_bounds__(kTopThreads, 1)
     choose_many(const TopLogProbsArgs args, bool aligned) {
   using T = Compute<S>;
   auto& shared = shared_layout<typename Selection<S>::Shared>();
