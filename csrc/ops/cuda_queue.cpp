@@ -106,7 +106,7 @@ void multiply_by_torch(const MatmulArgs& args, at::Device device) {
   if (args.out_type != type) {
 #if TORCH_VERSION_MAJOR > 2 || TORCH_VERSION_MINOR >= 8
     if (args.accumulate) {
-      at::addmm_out(out, out, a, b, out.scalar_type());
+      out.add_(at::mm(a, b, out.scalar_type()));  // addmm adds to the operands' type alone
     } else {
       at::mm_out(out, a, b, out.scalar_type());
     }

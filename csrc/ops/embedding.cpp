@@ -78,22 +78,13 @@ void check_tokens(const Tensor& tokens, int64_t vocabulary) {
   }
 }
 
-// The rows of a gradient that tokens reach: the ids that occur, ascending, and for each token where
-// its own is among them.
+// The rows of a gradient that tokens of the CPU reach: the ids that occur, ascending, and for each
+// token where its own is among them.
 struct Occurring {
   Tensor ids, places;
   int64_t padding;  // the place of padding_idx, or -1
 
   Occurring(const Tensor& tokens, int64_t vocabulary, int64_t padding_idx) {
-    if (tokens.is_cpu()) {
-      look_up(tokens, vocabulary, padding_idx);
-    } else {
-      sort(tokens, padding_idx);
-    }
-  }
-
- private:
-  void look_up(const Tensor& tokens, int64_t vocabulary, int64_t padding_idx) {
     const auto long_int = at::TensorOptions().dtype(at::kLong);
     std::vector<int64_t> place(vocabulary, -1);
     const int64_t* token = tokens.const_data_ptr<int64_t>();
@@ -113,15 +104,6 @@ struct Occurring {
     int64_t* placed = places.mutable_data_ptr<int64_t>();
     for (int64_t i = 0; i < tokens.numel(); i++) placed[i] = place[token[i]];
     padding = padding_idx < 0 ? -1 : place[padding_idx];
-  }
-
-  // How many ids occur is a size, for which the device is waited for.
-  void sort(const Tensor& tokens, int64_t padding_idx) {
-    const auto [sorted, inverse, counts] = at::_unique2(tokens, true, true);
-    ids = sorted.unsqueeze(0);
-    places = inverse.flatten();
-    const Tensor found = padding_idx < 0 ? Tensor() : sorted.eq(padding_idx).nonzero();
-    padding = found.defined() && found.numel() > 0 ? found.item<int64_t>() : -1;
   }
 };
 
@@ -221,7 +203,9 @@ Two embedding_backward(const Tensor& grad, const Tensor& tokens, const Tensor& w
       cu_seqlens.has_value() ? OptionalTensor(cu_seqlens->contiguous()) : std::nullopt;
   const Sequences sequences = sequences_of(ids, ends);
   std::optional<Occurring> occurring;
-  if (sparse && output_mask[0]) occurring.emplace(ids, weight.size(0), padding_idx);
+  // A device would have to be waited for: how many ids occur is the size of what is allocated.
+  const bool few_rows = sparse && output_mask[0] && ids.is_cpu();
+  if (few_rows) occurring.emplace(ids, weight.size(0), padding_idx);
   Tensor grad_weight = nothing(weight), grad_positions = nothing(weight);
   EmbeddingBackwardArgs args{};
   args.rows = ids.numel();

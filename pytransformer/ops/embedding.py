@@ -38,7 +38,8 @@ def embedding(
         padding_idx: a token whose row of ``weight`` receives no gradient.
         dtype: of the result; that of ``weight`` when None.
         sparse: whether the gradient of ``weight`` is a coalesced sparse tensor, with only the rows
-            of tokens that occur; not under ``torch.compile``.
+            of tokens that occur; not under ``torch.compile``. On a CUDA device it is dense all the
+            same: how many tokens occur would have to be waited for.
 
     Returns:
         ``[*tokens.shape, columns]``.
