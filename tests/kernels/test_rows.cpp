@@ -259,7 +259,7 @@ void all_top_log_probs(Report& report, const Kernels& kernels, Type type) {
   // CUDA's kernels change at k of 32, and again at every 2048.
   for (const Logits kind : {Logits::few, Logits::distinct, Logits::equal, Logits::excluded}) {
     for (const int64_t k : {32, 33, 100}) {
-      top_log_probs(report, kernels, type, 2, 300, k, kind);
+      top_log_probs(report, kernels, type, 1, 300, k, kind);
     }
     top_log_probs(report, kernels, type, 1, 4500, kind == Logits::few ? 4500 : 2049, kind);
   }
