@@ -36,6 +36,13 @@ demo: build ## train on built-in sentences, translate, score, draw (TARGET=ko fo
 test: build ## build and run the tests
 	$(BIN)/python -m pytest $(ARGS)
 
+# The model and the search on a device that is pretended: what mixes devices fails as on a GPU.
+.PHONY: test-devices
+test-devices: build
+	PYTRANSFORMER_TEST_DEVICE=pretended PYTRANSFORMER_CHECK=1 $(BIN)/python -m pytest \
+	    tests/test_model.py tests/decoding/test_search.py \
+	    -k "every_gradient or rows_and_logits or refused or same_result"
+
 .PHONY: bench
 bench: build ## time the ops and a training step against torch (ARGS="attention" for one of them)
 	$(BIN)/pytransformer bench $(ARGS)

@@ -121,11 +121,11 @@ def test_what_is_elsewhere_or_not_packed_is_refused() -> None:
     model = small_model()
     with pytest.raises(ValueError, match=f"src is on meta, but the model is on {DEVICE}"):
         model.loss(SRC.to("meta"), TGT)
-    with pytest.raises(ValueError, match="tgt is on meta, but the model is on cpu"):
+    with pytest.raises(ValueError, match=f"tgt is on meta, but the model is on {DEVICE}"):
         model.decode(TGT.to("meta"), model.encode(SRC))
     with pytest.raises(ValueError, match=r"src\.cu_seqlens is on meta"):
         model.encode(Packed(SRC.values, SRC.cu_seqlens.to("meta"), SRC.max_seqlen))
-    with pytest.raises(TypeError, match="tgt is Tensor; give a Packed"):
+    with pytest.raises(TypeError, match=r"tgt is \w*Tensor; give a Packed"):
         model.loss(SRC.values, TGT.values)
 
 
