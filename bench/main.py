@@ -54,8 +54,8 @@ def run(
     Args:
         names: of benchmarks; none means all.
         settings: how.
-        json: where to write the report, besides printing it. It is written after each benchmark,
-            so that a run that is ended early leaves what it had.
+        json: where to write the report, besides printing it. It is written anew with each row, so
+            that a run that is ended early leaves what it had.
         markdown: likewise.
 
     Raises:
@@ -64,12 +64,12 @@ def run(
     if ops.BACKEND != "native":
         raise UserError(f"bench times the compiled ops; PYTRANSFORMER_BACKEND={ops.BACKEND} is set")
     report = _begin(names, settings)
-    report.write(json, markdown)
+    report.json_file, report.markdown_file = json, markdown
+    report.write()
     for name in BENCHMARKS:
         if (names and name not in names) or (settings.on_cuda and name in ON_THE_CPU):
             continue
         _run(name, importlib.import_module(f"bench.{name}"), settings, report)
-        report.write(json, markdown)
     print()
     for line in report.ending():
         print(line)
@@ -108,7 +108,7 @@ def _run(name: str, module: ModuleType, settings: Settings, report: Report) -> N
         _run_elsewhere(name, module, settings, report)
     if hasattr(module, "tables"):
         for table in module.tables(settings):
-            report.tables.append(table)
+            report.add(table)
             print(f"\n{name}: {table.text()}", flush=True)
 
 
@@ -130,7 +130,7 @@ def _run_cases(name: str, cases: Iterable[Case], settings: Settings, report: Rep
             else alternate(sides, settings.seconds)
         )
         row = Row.of(name, case, timings, report.machine.allocator)
-        report.rows.append(row)
+        report.add(row)
         print(table.line(row.cells(peers)), flush=True)
 
 
@@ -176,7 +176,7 @@ def _run_elsewhere(name: str, module: ModuleType, settings: Settings, report: Re
     peers = peers_of(rows)
     table = _print_head(name, peers, elsewhere=rows[0].allocator)
     for row in rows:
-        report.rows.append(row)
+        report.add(row)
         print(table.line(row.cells(peers)), flush=True)
 
 

@@ -36,6 +36,7 @@ class Report:
         tables: what other benchmarks measured.
         notes: what was left out and why, by benchmark.
         subjects: what each benchmark compares.
+        json_file, markdown_file: where ``write`` writes it.
     """
 
     command: str
@@ -48,6 +49,8 @@ class Report:
     tables: list[Table] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
     subjects: dict[str, str] = field(default_factory=dict)
+    json_file: Path | None = None
+    markdown_file: Path | None = None
 
     def circumstances(self) -> Iterator[tuple[str, str]]:
         """Where and when, a name and a value each."""
@@ -65,6 +68,14 @@ class Report:
         yield "peak bfloat16", f"{peaks['bfloat16'] / 1e9:.0f} GFLOP/s, measured"
         yield "copy", f"{peaks['bandwidth'] / 1e9:.1f} GB/s read and written, measured"
         yield "load average", f"{self.load:.2f} at the beginning"
+
+    def add(self, found: Row | Table) -> None:
+        """Add what was measured, and write the report anew: a run may be ended early."""
+        if isinstance(found, Row):
+            self.rows.append(found)
+        else:
+            self.tables.append(found)
+        self.write()
 
     def note(self, benchmark: str, text: str) -> bool:
         """Add a note; returns False where it is there already."""
@@ -113,12 +124,12 @@ class Report:
         blocks.append(_METHOD.format(_ON_A_GPU if self.machine.gpu else _ON_THE_CPU))
         return "\n\n".join([*blocks, *self._sections(), *self._conclusions()]) + "\n"
 
-    def write(self, json: Path | None, markdown: Path | None) -> None:
+    def write(self) -> None:
         """Write what the report has by now."""
-        if json is not None:
-            json.write_text(self.json(), encoding="utf-8")
-        if markdown is not None:
-            markdown.write_text(self.markdown(), encoding="utf-8")
+        if self.json_file is not None:
+            self.json_file.write_text(self.json(), encoding="utf-8")
+        if self.markdown_file is not None:
+            self.markdown_file.write_text(self.markdown(), encoding="utf-8")
 
     def _sections(self) -> Iterator[str]:
         for name, subject in self.subjects.items():

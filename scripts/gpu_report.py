@@ -113,17 +113,15 @@ def steps(architecture: str) -> Iterator[Step]:
     yield Step(
         "Python tests",
         [f"{python} -m pytest --maxfail=20 -p no:cacheprovider {part}" for part in PYTEST_PARTS],
-        150,
+        120,
         {"PYTRANSFORMER_TEST_DEVICE": "cuda", "PYTRANSFORMER_CHECK": "1"},
     )
     yield Step(
-        "kernels' own tests", ["ctest --test-dir build/gpu -L gpu -j 4 --output-on-failure"], 90
+        "kernels' own tests", ["ctest --test-dir build/gpu -L gpu -j 4 --output-on-failure"], 60
     )
-    yield Step("compute-sanitizer", ["scripts/memcheck-gpu.sh build/gpu"], 100)
-    yield Step(
-        "benchmarks of ops", [_bench(f"{BENCHMARKS} --seconds 0.4 --no-compile", "ops")], 120
-    )
-    yield Step("benchmark of a training step", [_bench("train_step --seconds 3", "step")], 200)
+    yield Step("benchmarks of ops", [_bench(f"{BENCHMARKS} --seconds 0.4 --no-compile", "ops")], 90)
+    yield Step("benchmark of a training step", [_bench("train_step --seconds 2", "step")], 150)
+    yield Step("compute-sanitizer", ["scripts/memcheck-gpu.sh build/gpu"], 95)
 
 
 def _bench(arguments: str, name: str) -> str:
@@ -141,7 +139,7 @@ def run(step: Step, seconds_left: float) -> Outcome:
     name = re.sub(r"[^a-z]+", "-", step.title.lower())
     logs = [WORK / f"{name}-{number}.log" for number in range(len(step.commands))]
     running = [
-        _start(command, log, step.environment)
+        _start(command, log, {**step.environment, "SECONDS_LEFT": str(int(limit))})
         for command, log in zip(step.commands, logs, strict=True)
     ]
     statuses = [_wait(process, began + limit) for process in running]

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs a part of the CUDA kernels' tests on the GPU under compute-sanitizer, in about 90 seconds:
-# under memcheck, where every operand and every piece of scratch is an allocation of its own, whose
+# Runs a part of the CUDA kernels' tests on the GPU under compute-sanitizer, in SECONDS_LEFT of the
+# environment or else about 90 seconds: under memcheck, where every operand and every piece of scratch is an allocation of its own, whose
 # end is known, and under racecheck, which watches shared memory. What there is no time for is told.
 #
 #   scripts/memcheck-gpu.sh [BUILD]      as make build-gpu-tests has built it, in build/gpu
@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 TESTS=${1:-build/gpu}/tests/gpu
 CANNOT=77
 SECONDS_EACH=3  # of tests; loading the kernels comes on top
-SECONDS_ALL=85  # nothing begins later
+SECONDS_ALL=$((${SECONDS_LEFT:-95} - 10))  # nothing begins later
 LOG=$(mktemp)
 trap 'rm -f "$LOG"' EXIT
 

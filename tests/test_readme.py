@@ -30,10 +30,13 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 def commands(page: str) -> Iterator[list[str]]:
-    """The words of each command in the shell blocks of a page, without redirections."""
+    """The words of each command in the shell blocks of a page, without redirections and what is set
+    in its environment."""
     for block in blocks(page, "sh"):
         for line in block.replace("\\\n", " ").splitlines():
             words = shlex.split(re.sub(r" [<>] \S+", "", line), comments=True)
+            while words and re.match(r"[A-Z_]+=", words[0]):
+                del words[0]
             if words:
                 yield words
 

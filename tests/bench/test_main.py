@@ -48,6 +48,21 @@ def test_a_report_has_every_case(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 @native_only
+def test_a_peer_that_cannot_do_a_case_is_left_out() -> None:
+    def refuse() -> None:
+        raise RuntimeError("No available kernel.\nAborting execution.")
+
+    found, one = report(), case("a", lambda: lambda: None)
+    one.sides["flash"] = refuse
+    main._run_cases("embedding", [one], Settings(0.0, compile=False), found)
+    assert "flash" not in found.rows[0].timings
+    assert found.notes == [("embedding", "flash cannot do a float32: No available kernel.")]
+    one.sides[OURS] = refuse
+    with pytest.raises(RuntimeError, match="No available kernel"):
+        main._run_cases("embedding", [one], Settings(0.0, compile=False), found)
+
+
+@native_only
 def test_a_failure_of_compilation_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
     def fail() -> Callable[[], object]:
         raise RuntimeError("no compiler\n\nhere\nat all")

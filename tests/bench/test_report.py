@@ -95,8 +95,9 @@ def test_markdown_has_tables_and_notes_of_a_benchmark() -> None:
 
 
 def test_files_hold_everything(tmp_path: Path) -> None:
-    found = report(row(torch=0.25))
-    found.write(tmp_path / "report.json", tmp_path / "report.md")
+    found = report()
+    found.json_file, found.markdown_file = tmp_path / "report.json", tmp_path / "report.md"
+    found.add(row(torch=0.25))
     values = json.loads((tmp_path / "report.json").read_text())
     assert values["command"] == "pytransformer bench linear"
     assert values["machine"]["compiler"] == "GNU 12.2.0"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from pytransformer.cli import attend
 from pytransformer.cli.main import main
@@ -33,9 +34,10 @@ def test_arguments(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
     )
     assert main(["attend", "model", "a cat"]) == 0
     assert main(["attend", "model", "a cat", "--head", "3", "--output", "a.svg"]) == 0
+    unset = dict(layer=None, head=None, target=None, device=torch.device("cpu"))
     assert drawn == [
-        (Path("model"), "a cat", Path("attention.png"), dict(layer=None, head=None, target=None)),
-        (Path("model"), "a cat", Path("a.svg"), dict(layer=None, head=3, target=None)),
+        (Path("model"), "a cat", Path("attention.png"), unset),
+        (Path("model"), "a cat", Path("a.svg"), {**unset, "head": 3}),
     ]
     capsys.readouterr()
     assert main(["attend", "model", "a cat", "--head", "first"]) == 1
