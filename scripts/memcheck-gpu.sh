@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs a part of the CUDA kernels' tests on the GPU under compute-sanitizer, in SECONDS_LEFT of the
-# environment or else about 90 seconds: under memcheck, where every operand and every piece of scratch is an allocation of its own, whose
-# end is known, and under racecheck, which watches shared memory. What there is no time for is told.
+# environment or else about 90 seconds: under memcheck, where every operand and every piece of
+# scratch is an allocation of its own, whose end is known, and under racecheck, which watches shared
+# memory. What there is no time for is told.
 #
 #   scripts/memcheck-gpu.sh [BUILD]      as make build-gpu-tests has built it, in build/gpu
 #

@@ -10,6 +10,7 @@
 
 #include "../../csrc/kernels/cuda/device.h"
 #include "../kernels/check.h"
+#include "../kernels/no_memory.h"
 
 namespace pt::cuda {
 namespace {
@@ -19,18 +20,10 @@ using on_host::options;
 using on_host::Schedule;
 using test::Report;
 
-class NoMemory : public Queue {
- public:
-  NoMemory() : Queue(nullptr) {}
-  void* take(size_t) override { throw std::bad_alloc(); }
-  Status multiply(const MatmulArgs&) override { return {}; }
-  void sort(const int64_t*, int64_t, int64_t*, int64_t*) override {}
-};
-
 template <class... Parameters, class... Arguments>
 void run(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared,
          Arguments... arguments) {
-  NoMemory queue;
+  test::NoMemory queue;
   launch("kernel_of_the_test", kernel, grid, block, shared, queue, arguments...);
 }
 

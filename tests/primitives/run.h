@@ -2,12 +2,12 @@
 // the words that it has written.
 #pragma once
 
-#include <new>
 #include <string>
 #include <vector>
 
 #include "../../csrc/kernels/cuda/device.h"
 #include "../kernels/elements.h"
+#include "../kernels/no_memory.h"
 #include "../kernels/values.h"
 #include "sections.h"
 
@@ -20,18 +20,10 @@ using test::Word;
 
 namespace {
 
-class NoMemory : public Queue {
- public:
-  NoMemory() : Queue(nullptr) {}
-  void* take(size_t) override { throw std::bad_alloc(); }
-  Status multiply(const MatmulArgs&) override { return {}; }
-  void sort(const int64_t*, int64_t, int64_t*, int64_t*) override {}
-};
-
 // One block, and waits for it.
 template <class... Parameters, class... Arguments>
 void run(void (*kernel)(Parameters...), int threads, size_t shared, Arguments... arguments) {
-  NoMemory queue;
+  test::NoMemory queue;
   [[maybe_unused]] const Status status =
       launch("a primitive", kernel, 1, unsigned(threads), shared, queue, arguments...);
 #ifndef PT_CUDA_ON_HOST
