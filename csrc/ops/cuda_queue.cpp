@@ -74,10 +74,6 @@ Tensor view(const Matrix& matrix, int64_t rows, int64_t columns, at::Device devi
               device);
 }
 
-// The type in which an operand enters the product: that of the other one if it is rounded to it.
-Type entering_type(const Matrix& x, const Matrix& other) {
-  return x.round_to_bfloat16 && is_half(other.type) ? other.type : x.type;
-}
 // Float32 parameters beside 16-bit rows are rounded first, as torch's autocast does.
 Tensor rounded(const Tensor& x, Type type) { return x.to(torch_type(type)); }
 
@@ -88,8 +84,9 @@ bool is_plain(const MatmulArgs& args) {
       epilogue.saved != nullptr || epilogue.dropout.threshold > 0) {
     return false;
   }
-  const Type type = entering_type(args.a, args.b);
-  if (type != entering_type(args.b, args.a) || args.m * args.n * args.k == 0) return false;
+  const Type type = cuda::entering_type(args.a, args.b);
+  const auto widened = [&](const Matrix& x) { return !is_half(type) && x.type != type; };
+  if (widened(args.a) || widened(args.b) || args.m * args.n * args.k == 0) return false;
   if (args.out_type == type) return !args.accumulate || !is_half(type);
 #if TORCH_VERSION_MAJOR > 2 || TORCH_VERSION_MINOR >= 8
   return is_half(type) && args.out_type == Type::float32 && epilogue.bias.data == nullptr;
@@ -99,7 +96,7 @@ bool is_plain(const MatmulArgs& args) {
 }
 
 void multiply_by_torch(const MatmulArgs& args, at::Device device) {
-  const Type type = entering_type(args.a, args.b);
+  const Type type = cuda::entering_type(args.a, args.b);
   const Tensor a = rounded(view(args.a, args.m, args.k, device), type);
   const Tensor b = rounded(view(args.b, args.k, args.n, device), type);
   Tensor out = view(args.out, {args.m, args.n}, {args.out_stride, 1}, args.out_type, device);

@@ -45,4 +45,7 @@ class Queue {
 PT_FOR_EACH_CONTRACT(PT_DECLARE)
 #undef PT_DECLARE
 
+// The type in which a product's operands enter it: one of 16 bits where both of them do.
+Type entering_type(const Matrix& a, const Matrix& b);
+
 }  // namespace pt::cuda

@@ -19,17 +19,6 @@ Parts parts_of(const MatmulArgs& args) {
   return {pieces_of(args.k, kPartDepth), kPartDepth};
 }
 
-// The type in which operands enter: one of 16 bits where both of them do.
-Type entering_type(const Matrix& a, const Matrix& b) {
-  if (a.type == Type::float64) return a.type;
-  const auto is_narrow = [](const Matrix& x) { return is_half(x.type) || x.round_to_bfloat16; };
-  if (!is_narrow(a) || !is_narrow(b)) return Type::float32;
-  // What is rounded follows the operand that it meets.
-  const Type of_a = is_half(a.type) ? a.type : is_half(b.type) ? b.type : Type::bfloat16;
-  const Type of_b = is_half(b.type) ? b.type : of_a;
-  return of_a == of_b ? of_a : Type::float32;
-}
-
 Status multiply(Type type, const MatmulArgs& args, const Parts& parts, Queue& queue) {
   switch (type) {
     case Type::bfloat16:
@@ -85,6 +74,16 @@ Status multiply_in_parts(Type type, const MatmulArgs& args, const Parts& parts, 
 }
 
 }  // namespace
+
+Type entering_type(const Matrix& a, const Matrix& b) {
+  if (a.type == Type::float64) return a.type;
+  const auto is_narrow = [](const Matrix& x) { return is_half(x.type) || x.round_to_bfloat16; };
+  if (!is_narrow(a) || !is_narrow(b)) return Type::float32;
+  // What is rounded follows the operand that it meets.
+  const Type of_a = is_half(a.type) ? a.type : is_half(b.type) ? b.type : Type::bfloat16;
+  const Type of_b = is_half(b.type) ? b.type : of_a;
+  return of_a == of_b ? of_a : Type::float32;
+}
 
 Status matmul(const MatmulArgs& args, Queue& queue) {
   if (args.m == 0 || args.n == 0) return {};
