@@ -14,7 +14,9 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from bench.case import CPU, OURS, TORCH, Case, Mode, check_against, compiled_side, random, side
+from bench.torch_transformer import pad
 from pytransformer import ops
+from tests.cases.attention import boundaries
 
 DROPOUT = 0.1
 BACKENDS = {
@@ -138,13 +140,16 @@ def sentences(dtype: torch.dtype, mode: Mode) -> Case:
     """Self-attention of an encoder: ours of packed rows, torch's of padded ones with a mask."""
     generator, device = torch.Generator().manual_seed(1), torch.device("cuda")
     lengths = torch.randint(LENGTHS[0], LENGTHS[1] + 1, (SENTENCES,), generator=generator)
-    ends = torch.cat([torch.zeros(1, dtype=torch.int64), lengths.cumsum(0)]).int().to(device)
+    ends = boundaries(tuple(lengths.tolist())).to(device)
     longest, rows = int(lengths.max()), int(lengths.sum())
     inputs = [random((rows, HEADS, HEAD_DIM), generator, dtype, device) for _ in range(4)]
-    theirs = [_padded(x, lengths).transpose(1, 2).contiguous() for x in inputs]
+    padded = [pad([*x.split(lengths.tolist())]) for x in inputs]
+    theirs = [rows.transpose(1, 2).contiguous() for rows, _ in padded]
+    padding = padded[0][1]
+    assert padding is not None
     for x in (*inputs[:3], *theirs[:3]):
         x.requires_grad_()
-    visible = (torch.arange(longest)[None, :] < lengths[:, None])[:, None, None].to(device)
+    visible = ~padding[:, None, None]
 
     def our_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         return ops.attention(
@@ -201,10 +206,6 @@ def _torch_sides(
 
 def _operations(mode: Mode, pairs: float, head_dim: int) -> float:
     return 2.0 * (2 if mode == "forward" else 7) * pairs * head_dim
-
-
-def _padded(rows: Tensor, lengths: Tensor) -> Tensor:
-    return torch.nn.utils.rnn.pad_sequence(rows.split(lengths.tolist()), batch_first=True)
 
 
 def _in_their_layout(q: Tensor, k: Tensor, v: Tensor, causal: bool) -> Tensor:

@@ -15,7 +15,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from bench.timing import Samples, Timing
+from bench.timing import Timing, in_turn
 
 _WARMUP = 3
 _FEWEST_ROUNDS = 10
@@ -89,25 +89,12 @@ def alternate(
 
     Args:
         sides: what each does once; it does not wait for the device.
-        seconds: at least ten rounds are made.
+        seconds: as ``bench.timing.in_turn`` takes them.
         whole: count what the device waits for the host too. Otherwise the host gets a head start
             in every sample, so that only the device's own work is counted.
     """
     works = {name: _prepare(side, whole) for name, side in sides.items()}
-    samples: dict[str, list[float]] = {name: [] for name in works}
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        end = time.perf_counter() + seconds
-        rounds = 0
-        while rounds < _FEWEST_ROUNDS or time.perf_counter() < end:
-            for name, work in works.items():
-                samples[name].append(work())
-            rounds += 1
-    finally:
-        if collecting:
-            gc.enable()
-    return {name: Timing.of(Samples(taken, dropped=0)) for name, taken in samples.items()}
+    return {name: Timing.of(taken) for name, taken in in_turn(works, seconds, warmup=0).items()}
 
 
 def _prepare(side: Callable[[], object], whole: bool) -> Callable[[], float]:

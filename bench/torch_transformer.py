@@ -67,15 +67,16 @@ class PaddedBatch:
     """Packed sentences as rectangles; without masks where there is nothing to mask."""
 
     def __init__(self, src: Packed, tgt: Packed) -> None:
-        self.source, self.source_padding = _pad([*src.unpack()])
+        self.source, self.source_padding = pad([*src.unpack()])
         targets = [*tgt.unpack()]
-        self.inputs, self.target_padding = _pad([sentence[:-1] for sentence in targets])
-        self.targets, padding = _pad([sentence[1:] for sentence in targets])
+        self.inputs, self.target_padding = pad([sentence[:-1] for sentence in targets])
+        self.targets, padding = pad([sentence[1:] for sentence in targets])
         if padding is not None:
             self.targets = self.targets.masked_fill(padding, _IGNORED)
 
 
-def _pad(sentences: list[Tensor]) -> tuple[Tensor, Tensor | None]:
+def pad(sentences: list[Tensor]) -> tuple[Tensor, Tensor | None]:
+    """One rectangle ``[batch, longest, ...]``, and where they are padding; None where nowhere."""
     padded = nn.utils.rnn.pad_sequence(sentences, batch_first=True)
     lengths = torch.tensor([len(sentence) for sentence in sentences], device=padded.device)
     padding = torch.arange(padded.shape[1], device=padded.device)[None, :] >= lengths[:, None]
