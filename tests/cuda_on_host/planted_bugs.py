@@ -352,8 +352,8 @@ BUGS = [
     Bug(
         "a boundary beyond the rows is believed",
         "attention_scores.h",
-        "const int64_t end = min(int64_t(cu_seqlens[b + 1]), rows);",
-        "const int64_t end = cu_seqlens[b + 1];",
+        "end = max(min(end, last), first);",
+        "end = max(end, first);",
         "attention_forward",
         "attention",
         "address",
@@ -362,8 +362,8 @@ BUGS = [
     Bug(
         "a sequence longer than the longest is believed",
         "attention_scores.h",
-        "int(min(max(end - first, int64_t(0)), longest))",
-        "int(max(end - first, int64_t(0)))",
+        "count = min(end - first, int(longest));",
+        "count = end - first;",
         "attention_weights",
         "attention_weights",
         "address",

@@ -61,7 +61,9 @@ class KeyBlock {
                                       const BackwardExtras& extras, Shared& shared,
                                       const Head& head, int first)
       : args_(args), shape_(args.shape), extras_(extras), shared_(shared), head_(head),
-        visible_range_(args.shape.visibility, head), score_(args.shape.scale), first_(first),
+        visible_range_(args.shape.visibility, head), score_(args.shape.scale),
+        // Known where one tile holds all keys: a register less, which wide heads do not have.
+        first_(Config::kWithQueries ? 0 : first),
         own_(int(threadIdx.x) / kWarp / Config::kParts * 16),
         column_(int(threadIdx.x) / kWarp % Config::kParts * Config::kColumns),
         aligned_(Config::kPlain || extras.aligned) {}

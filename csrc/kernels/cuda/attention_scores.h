@@ -10,26 +10,30 @@ namespace pt::cuda {
 
 // One side's rows of sequence b: the first one among packed rows, 0 when dense, and how many there
 // are. Nobody has checked boundaries that lie in a device's memory, so here they are cut to the
-// rows that there are, and to the length that grids, statistics and masks are made for.
+// rows that there are, and to the length that grids, statistics and masks are made for. In 32 bits,
+// as boundaries are: what is wider stays in registers that wide heads do not have.
 struct SequenceRows {
-  int64_t first;
-  int count;
+  int first, count;
 
   __device__ __forceinline__ SequenceRows(const int32_t* cu_seqlens, unsigned b, int64_t rows,
-                                          int64_t longest)
-      : first(0), count(int(longest)) {
-    if (cu_seqlens == nullptr) return;
-    first = min(max(int64_t(cu_seqlens[b]), int64_t(0)), rows);
-    const int64_t end = min(int64_t(cu_seqlens[b + 1]), rows);
-    count = int(min(max(end - first, int64_t(0)), longest));
+                                          int64_t longest) {
+    int begin = 0, end = int(longest);
+    if (cu_seqlens != nullptr) {
+      begin = cu_seqlens[b];
+      end = cu_seqlens[b + 1];
+    }
+    const int last = int(min(rows, int64_t(INT32_MAX)));
+    first = min(max(begin, 0), last);
+    end = max(min(end, last), first);
+    count = min(end - first, int(longest));
   }
 };
 
-// One head of one sequence. Lengths fit 32 bits; places in memory do not.
+// One head of one sequence. Lengths and rows fit 32 bits; places in memory do not.
 struct Head {
   int sequence, head;
-  int queries, keys;         // lengths
-  int64_t first_q, first_k;  // row of the first one among packed rows, 0 when dense
+  int queries, keys;     // lengths
+  int first_q, first_k;  // row of the first one among packed rows, 0 when dense
 
   __device__ __forceinline__ Head(const AttentionShape& shape, unsigned b, unsigned h)
       : Head(b, h, SequenceRows(shape.cu_seqlens_q, b, shape.rows_q, shape.length_q),
