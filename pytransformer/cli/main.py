@@ -19,7 +19,17 @@ from types import ModuleType
 from pytransformer.errors import UserError
 from pytransformer.version import __version__
 
-COMMANDS = ("demo", "prepare", "train", "translate", "evaluate", "attend", "doctor", "bench")
+COMMANDS = (
+    "demo",
+    "prepare",
+    "train",
+    "average",
+    "translate",
+    "evaluate",
+    "attend",
+    "doctor",
+    "bench",
+)
 
 _EXAMPLES = """\
 everything at once, on built-in sentences:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
+from pytransformer.cli.numbers import whole
 from pytransformer.data.prepare import prepare
 from pytransformer.data.tokenizer import MOST_PIECES, ModelType
 
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text.add_argument("--valid-target", type=Path, metavar="FILE", help="their translations")
     text.add_argument(
         "--valid-lines",
-        type=_whole(1),
+        type=whole(1),
         default=1000,
         metavar="N",
         help="without validation text, hold out the last N pairs, at most 1 in 20 (%(default)s)",
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text.add_argument("--target-language", default="", metavar="CODE", help="such as de")
     text.add_argument(
         "--max-length",
-        type=_whole(2),
+        type=whole(2),
         default=256,
         metavar="TOKENS",
         help="drop pairs with a side longer than this (%(default)s)",
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     choice = vocabulary.add_mutually_exclusive_group()
     choice.add_argument(
         "--vocab-size",
-        type=_whole(3, MOST_PIECES),
+        type=whole(3, MOST_PIECES),
         default=8000,
         metavar="PIECES",
         help="pieces to learn, shared by both languages (%(default)s)",
@@ -99,18 +99,3 @@ def run(args: argparse.Namespace) -> int:
     )
     print(report)
     return 0
-
-
-def _whole(least: int, most: int | None = None) -> Callable[[str], int]:
-    rule = f"of at least {least}" if most is None else f"from {least} to {most}"
-
-    def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = least - 1
-        if value < least or (most is not None and value > most):
-            raise argparse.ArgumentTypeError(f"{text!r} is no whole number {rule}")
-        return value
-
-    return parse

@@ -45,6 +45,19 @@ def corpus_scores(
         ValueError: if the counts differ or are 0, or the tokenizer is unknown.
         UserError: if the tokenizer needs a package that is not installed.
     """
+    bleu, bleu_signature = corpus_bleu(translations, references, tokenize, lowercase)
+    chrf = sacrebleu.CHRF(lowercase=lowercase)
+    chrf_score = chrf.corpus_score(translations, [references])
+    return Scores(bleu, bleu_signature, chrf_score.score, str(chrf.get_signature()))
+
+
+def corpus_bleu(
+    translations: Sequence[str],
+    references: Sequence[str],
+    tokenize: str = "13a",
+    lowercase: bool = False,
+) -> tuple[float, str]:
+    """BLEU in percent and its signature; arguments and errors as of ``corpus_scores``."""
     if len(translations) != len(references) or not references:
         raise ValueError(
             f"{len(translations)} translations and {len(references)} references: give as many of "
@@ -54,18 +67,11 @@ def corpus_scores(
         raise ValueError(f"tokenize = {tokenize!r}: must be one of {', '.join(TOKENIZERS)}")
     try:
         bleu = sacrebleu.BLEU(tokenize=tokenize, lowercase=lowercase)
-        chrf = sacrebleu.CHRF(lowercase=lowercase)
     except (ImportError, RuntimeError) as error:
         language = tokenize.partition("-")[0]
         raise UserError(
             f"the tokenizer {tokenize!r} needs a package that is not installed; "
             f"run: pip install 'sacrebleu[{language}]'"
         ) from error
-    bleu_score = bleu.corpus_score(translations, [references])
-    chrf_score = chrf.corpus_score(translations, [references])
-    return Scores(
-        bleu_score.score,
-        str(bleu.get_signature()),
-        chrf_score.score,
-        str(chrf.get_signature()),
-    )
+    score = bleu.corpus_score(translations, [references]).score
+    return float(score), str(bleu.get_signature())

@@ -8,9 +8,6 @@ and torch's generator as ``generator``), ``state.json`` and ``checksums.json``. 
 
 from __future__ import annotations
 
-import re
-import shlex
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -25,21 +22,16 @@ from pytransformer.files import (
     atomic_directory,
     atomic_link,
     read_json,
-    remove_unfinished,
     verify_checksums,
     write_checksums,
     write_json,
 )
+from pytransformer.training.shelf import BEST, LAST, STATE, link_command, place
 from pytransformer.training.state import TrainingState
-
-LAST = "last"
-BEST = "best"
 
 _MODEL = "model.safetensors"
 _OPTIMIZER = "optimizer.safetensors"
-_STATE = "state.json"
 _GENERATOR = "generator"
-_STEP_NAME = re.compile(r"step-(\d+)")
 
 
 def save(
@@ -64,13 +56,13 @@ def save(
     Raises:
         UserError: if the disk is full; earlier checkpoints and links are then as they were.
     """
-    directory = output / f"step-{state.step}"
+    directory = place(output, state.step)
     with atomic_directory(directory, replace=True) as temporary:
         save_tensors(temporary / _MODEL, model.state_dict())
         moments = _optimizer_tensors(model, optimizer)
         save_tensors(temporary / _OPTIMIZER, {**moments, _GENERATOR: torch.get_rng_state()})
-        write_json(temporary / _STATE, {"state": state.to_dict(), "identity": identity})
-        write_checksums(temporary, [_MODEL, _OPTIMIZER, _STATE])
+        write_json(temporary / STATE, {"state": state.to_dict(), "identity": identity})
+        write_checksums(temporary, [_MODEL, _OPTIMIZER, STATE])
     if state.best_step == state.step:
         atomic_link(output / BEST, directory.name)
     atomic_link(output / LAST, directory.name)
@@ -86,12 +78,12 @@ def read_state(directory: Path) -> tuple[TrainingState, dict[str, Any]]:
     if not (directory / "checksums.json").is_file():
         raise UserError(f"{directory} is no whole checkpoint (no checksums.json); {remedy}")
     verify_checksums(directory, remedy)
-    values = read_json(directory / _STATE, remedy)
+    values = read_json(directory / STATE, remedy)
     try:
         return TrainingState(**values["state"]), values["identity"]
     except (KeyError, TypeError) as error:
         raise UserError(
-            f"{directory / _STATE} was written by another version ({error}); {remedy}"
+            f"{directory / STATE} was written by another version ({error}); {remedy}"
         ) from error
 
 
@@ -125,37 +117,11 @@ def restore(directory: Path, model: nn.Module, optimizer: torch.optim.Optimizer)
     optimizer.load_state_dict({"state": moments, "param_groups": groups})
 
 
-def prune(output: Path, keep: int) -> None:
-    """Remove all but the ``keep`` latest checkpoints and those that ``last`` and ``best`` name.
-
-    What a process left that was killed while it saved is removed too.
-    """
-    linked = {(output / name).resolve().name for name in (LAST, BEST)}
-    for step in _steps(output)[:-keep]:
-        if f"step-{step}" not in linked:
-            shutil.rmtree(output / f"step-{step}")
-    remove_unfinished(output)
-
-
-def link_command(output: Path, *, besides: str = "") -> str | None:
-    """The command that lets ``last`` point to the latest checkpoint that is not ``besides``.
-
-    None if there is no such checkpoint.
-    """
-    others = [name for step in _steps(output) if (name := f"step-{step}") != besides]
-    return f"ln -sfn {others[-1]} {shlex.quote(str(output / LAST))}" if others else None
-
-
 def _remedy(directory: Path) -> str:
     command = link_command(directory.parent, besides=directory.name)
     if command is None:
         return "there is no other checkpoint; train into another [training] output"
     return f"go on from another checkpoint with: {command}"
-
-
-def _steps(output: Path) -> list[int]:
-    names = [path.name for path in output.iterdir()] if output.is_dir() else []
-    return sorted(int(match[1]) for name in names if (match := _STEP_NAME.fullmatch(name)))
 
 
 def _optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -99,6 +99,9 @@ class ValidationOptions:
     beam_size: int = option(1, "hypotheses per sentence; 1: greedy", at_least=1)
     max_sentences: int = option(500, "sentences to translate for BLEU; 0: all", at_least=0)
     metric: Literal["bleu", "loss"] = option("bleu", "what the best checkpoint is best in")
+    tokenize: Literal["13a", "none", "intl", "char", "zh", "ja-mecab", "ko-mecab"] = option(
+        "13a", "how sacreBLEU cuts words; none: the text is tokenized already"
+    )
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,8 @@ class CheckpointOptions:
     every_steps: int = option(
         1000, "updates between checkpoints; 0: only the best and at the end", at_least=0
     )
-    keep: int = option(2, "recent checkpoints kept beside the best one", at_least=1)
+    keep: int = option(2, "recent checkpoints kept beside the best ones", at_least=1)
+    keep_best: int = option(1, "best checkpoints kept beside the recent ones", at_least=1)
 
 
 @dataclass(frozen=True)

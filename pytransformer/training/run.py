@@ -19,7 +19,7 @@ from pytransformer.directory import save_model
 from pytransformer.errors import UserError
 from pytransformer.files import WriteError, write_text
 from pytransformer.model import Transformer
-from pytransformer.training import checkpoint, toml
+from pytransformer.training import checkpoint, shelf, toml
 from pytransformer.training.config import TrainingConfig
 from pytransformer.training.errors import OutputError
 from pytransformer.training.interrupt import StopRequest
@@ -31,10 +31,6 @@ from pytransformer.training.stream import BatchStream
 from pytransformer.training.trainer import Parts, Trainer
 from pytransformer.training.update import create_optimizer
 from pytransformer.training.validation import Validator
-
-_CONFIG = "config.toml"
-_LOG = "log.jsonl"
-_MODEL = "model"
 
 
 @dataclass(frozen=True)
@@ -77,13 +73,13 @@ def train(config: TrainingConfig, *, resume: bool = False) -> Outcome:
                 _continue(parts, last, log, progress)
             elif resume:
                 progress.say("no checkpoint yet: starting anew")
-            write_text(output / _CONFIG, toml.dumps(config))
+            write_text(output / shelf.CONFIG, toml.dumps(config))
             Trainer(parts, log, progress, stop).run()
     except WriteError as error:
         raise OutputError(str(error), error) from error
     finally:
         progress.close()
-    return Outcome(parts.state, output / _MODEL, stop.signal)
+    return Outcome(parts.state, output / shelf.MODEL, stop.signal)
 
 
 def _starting_point(output: Path, resume: bool) -> Path | None:
@@ -103,17 +99,17 @@ def _starting_point(output: Path, resume: bool) -> Path | None:
 def _last_checkpoint(output: Path) -> Path | None:
     """What ``last`` points to; None where a run began and saved nothing yet."""
     _refuse_copied_links(output)
-    last = output / checkpoint.LAST
+    last = output / shelf.LAST
     if last.is_symlink():
         return last.resolve()
     names = [path.name for path in output.iterdir()] if output.is_dir() else []
     present = {name for name in names if not name.startswith(".")}  # what a killed process left
-    if present <= {_CONFIG, _LOG}:
+    if present <= {shelf.CONFIG, shelf.LOG}:
         return None
-    command = checkpoint.link_command(output)
+    command = shelf.link_command(output)
     remedy = f"make it with: {command}" if command else "name another [training] output"
     raise UserError(
-        f"cannot resume {output}: it has no link `{checkpoint.LAST}` to a checkpoint, but holds "
+        f"cannot resume {output}: it has no link `{shelf.LAST}` to a checkpoint, but holds "
         f"{', '.join(sorted(present)[:3])}; {remedy}"
     )
 
@@ -121,7 +117,7 @@ def _last_checkpoint(output: Path) -> Path | None:
 def _refuse_copied_links(output: Path) -> None:
     """A copy that follows links has directories in their place, which nothing would update."""
     commands = []
-    for path in (output / checkpoint.LAST, output / checkpoint.BEST):
+    for path in (output / shelf.LAST, output / shelf.BEST):
         if path.is_dir() and not path.is_symlink():
             step, name = checkpoint.read_state(path)[0].step, shlex.quote(str(path))
             commands.append(f"mv {name} {name}.copy && ln -sfn step-{step} {name}")
@@ -170,6 +166,7 @@ def _identity(config: TrainingConfig, dataset: ParallelDataset) -> dict[str, Any
         "[training] seed": config.training.seed,
         # Scores of different sentences or searches cannot be compared for the best.
         "[validation] metric": config.validation.metric,
+        "[validation] tokenize": config.validation.tokenize,
         "[validation] beam_size": config.validation.beam_size,
         "[validation] max_sentences": config.validation.max_sentences,
         **data,
@@ -191,24 +188,24 @@ def _open_log(output: Path, keep_lines: int) -> Log:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot make {output}: {error.strerror}", error) from error
-    return Log(output / _LOG, keep_lines)
+    return Log(output / shelf.LOG, keep_lines)
 
 
 def _continue(parts: Parts, last: Path, log: Log, progress: Progress) -> None:
     """Say how a run goes on from its checkpoint ``last``, and what it was found to lack."""
     state, output = parts.state, Path(parts.config.training.output)
     progress.say(f"resuming at step {state.step:,}")
-    for change in _changes(output / _CONFIG, parts.config):
+    for change in _changes(output / shelf.CONFIG, parts.config):
         progress.say(f"changed since: {change}")
     if log.lines < state.log_lines:
         progress.say(
-            f"{output / _LOG} has {log.lines:,} lines, but {state.log_lines:,} were written up to "
-            f"step {state.step:,}: the others are lost"
+            f"{output / shelf.LOG} has {log.lines:,} lines, but {state.log_lines:,} were written "
+            f"up to step {state.step:,}: the others are lost"
         )
-    if not (output / _MODEL).exists():
-        best = last if state.best_step is None else (output / checkpoint.BEST).resolve()
-        _write_model(output / _MODEL, parts, best)
-        progress.say(f"{output / _MODEL} was missing: written again from {best.name}")
+    if not (output / shelf.MODEL).exists():
+        best = last if state.best_step is None else (output / shelf.BEST).resolve()
+        _write_model(output / shelf.MODEL, parts, best)
+        progress.say(f"{output / shelf.MODEL} was missing: written again from {best.name}")
 
 
 def _changes(path: Path, config: TrainingConfig) -> list[str]:

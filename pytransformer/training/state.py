@@ -18,6 +18,8 @@ class TrainingState:
         skipped: updates not made because a loss or gradient was not finite.
         skipped_in_a_row: those since the last update that was made.
         validated_step: the step of the last validation; 0 before the first.
+        validated_loss, validated_bleu: its scores; None before the first, or when the loss was not
+            finite.
         best_step: the step of the best validation, None before the first.
         best_loss, best_bleu: its scores.
         log_lines: lines of the log that belong to the run up to here.
@@ -30,6 +32,8 @@ class TrainingState:
     skipped: int = 0
     skipped_in_a_row: int = 0
     validated_step: int = 0
+    validated_loss: float | None = None
+    validated_bleu: float | None = None
     best_step: int | None = None
     best_loss: float | None = None
     best_bleu: float | None = None

@@ -14,7 +14,7 @@ from pytransformer.data.tokenizer import Tokenizer
 from pytransformer.directory import save_model
 from pytransformer.errors import UserError
 from pytransformer.model import Transformer
-from pytransformer.training import checkpoint
+from pytransformer.training import checkpoint, shelf
 from pytransformer.training.config import TrainingConfig
 from pytransformer.training.errors import OutputError
 from pytransformer.training.interrupt import StopRequest
@@ -103,9 +103,8 @@ class Trainer:
         step = self._state.step
         if self._saved_step == step:
             return False
-        best = self._state.best_step == step
-        every = self._config.checkpoints.every_steps
-        return finished or self._stop.requested or best or _falls_on(step, every)
+        due = _falls_on(step, self._config.checkpoints.every_steps)
+        return finished or self._stop.requested or due or self._is_among_best()
 
     def _update(self) -> None:
         parts, state, options = self._parts, self._state, self._config.training
@@ -150,6 +149,10 @@ class Trainer:
             return
         state = self._state
         state.validated_step = state.step
+        finite = math.isfinite(result.loss)
+        state.validated_loss, state.validated_bleu = (
+            (result.loss, result.bleu) if finite else (None, None)
+        )
         self._saved_step = None  # a checkpoint of this step would not know this validation
         better = self._is_best(result)
         if better:
@@ -176,6 +179,17 @@ class Trainer:
             return True
         return result.rank(metric) > Validation(state.best_loss, state.best_bleu).rank(metric)
 
+    def _is_among_best(self) -> bool:
+        """Whether the model as it is was just validated, and belongs to the best to be kept."""
+        state, metric = self._state, self._config.validation.metric
+        if state.validated_step != state.step:
+            return False
+        if state.validated_loss is None or state.validated_bleu is None:
+            return False
+        scores = Validation(state.validated_loss, state.validated_bleu)
+        better = shelf.count_better(self._output, state.step, scores, metric)
+        return better < self._config.checkpoints.keep_best
+
     def _save(self) -> None:
         """Write a checkpoint; the model directory too, if this is the best model so far.
 
@@ -195,9 +209,10 @@ class Trainer:
     def _write_checkpoint(self) -> None:
         parts, state = self._parts, self._state
         if state.best_step in (None, state.step):
-            save_model(self._output / "model", parts.model, parts.tokenizer)
+            save_model(self._output / shelf.MODEL, parts.model, parts.tokenizer)
         checkpoint.save(self._output, parts.model, parts.optimizer, state, parts.identity)
-        checkpoint.prune(self._output, self._config.checkpoints.keep)
+        keep, metric = self._config.checkpoints, self._config.validation.metric
+        shelf.prune(self._output, keep.keep, keep.keep_best, metric)
 
     def _write(self, kind: str, **values: Any) -> None:
         seconds = round(self._state.seconds, 3)

@@ -25,7 +25,7 @@ class Validation:
 
     Attributes:
         loss: mean negative log-likelihood per predicted token, in nats, without label smoothing.
-        bleu: sacreBLEU (13a, cased) of the translations, 0 to 100.
+        bleu: sacreBLEU (cased) of the translations, 0 to 100.
     """
 
     loss: float
@@ -48,10 +48,10 @@ class Validator:
         """Read the validation data.
 
         Raises:
-            UserError: as ``open_split``.
+            UserError: as ``open_split``, or if sacreBLEU's tokenizer is not installed.
         """
         self._options = config.training
-        self._beam_size = config.validation.beam_size
+        self._judging = config.validation
         self._tokenizer = tokenizer
         dataset = open_split(config, "valid")
         self._batches = TokenBatches(dataset, config.data.batch_tokens, seed=0, shuffle=False)
@@ -59,6 +59,7 @@ class Validator:
         chosen = _spread(pairs, config.validation.max_sentences)
         self._sources = [source for source, _ in chosen]
         self._references = [target for _, target in chosen]
+        self._bleu(self._references)  # a missing tokenizer is reported before the work
 
     def validate(self, model: Transformer, stop: Callable[[], bool]) -> Validation | None:
         """Score ``model``; None if ``stop`` became true on the way.
@@ -74,7 +75,7 @@ class Validator:
             model.train()
         if loss is None or translations is None:
             return None
-        return Validation(loss, _bleu(translations, self._references))
+        return Validation(loss, self._bleu(translations))
 
     def _loss(self, model: Transformer, stop: Callable[[], bool]) -> float | None:
         total, count = 0.0, 0
@@ -98,8 +99,13 @@ class Validator:
             if stop():
                 return None
             sources = self._sources[start : start + _TRANSLATED_AT_ONCE]
-            translations += translator.translate(sources, beam_size=self._beam_size)
+            translations += translator.translate(sources, beam_size=self._judging.beam_size)
         return translations
+
+    def _bleu(self, translations: Sequence[str]) -> float:
+        from pytransformer.decoding.evaluation import corpus_bleu
+
+        return corpus_bleu(translations, self._references, self._judging.tokenize)[0]
 
 
 def _spread(pairs: Sequence[tuple[str, str]], max_sentences: int) -> Sequence[tuple[str, str]]:
@@ -107,9 +113,3 @@ def _spread(pairs: Sequence[tuple[str, str]], max_sentences: int) -> Sequence[tu
     if max_sentences == 0 or len(pairs) <= max_sentences:
         return pairs
     return [pairs[index * len(pairs) // max_sentences] for index in range(max_sentences)]
-
-
-def _bleu(translations: Sequence[str], references: Sequence[str]) -> float:
-    import sacrebleu  # slow to import; the loss alone does not need it
-
-    return float(sacrebleu.corpus_bleu(translations, [references]).score)

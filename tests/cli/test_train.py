@@ -18,12 +18,7 @@ import pytest
 from pytransformer import files
 from pytransformer.cli.main import main
 from pytransformer.training import trainer
-from tests.cases.micro_run import prepare_data, read_log, write_config
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return prepare_data(tmp_path_factory.mktemp("micro"))
+from tests.cases.micro_run import read_log, write_config
 
 
 def test_trains_and_says_where_the_model_is(
