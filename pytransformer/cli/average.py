@@ -23,7 +23,7 @@ on validation text with `pytransformer evaluate`: it is often better than each o
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``average``."""
     parser.epilog = _EXAMPLES
-    parser.add_argument("directory", type=Path, metavar="RUN", help="the [training] output of a run")
+    parser.add_argument("directory", type=Path, metavar="RUN", help="[training] output of a run")
     choice = parser.add_mutually_exclusive_group(required=True)
     choice.add_argument("--last", type=whole(1), metavar="N", help="the N latest checkpoints")
     choice.add_argument(
@@ -38,7 +38,11 @@ def run(args: argparse.Namespace) -> int:
     """Average, and say of what."""
     from pytransformer.training.average import average, best_steps, last_steps
 
-    chosen = last_steps(args.directory, args.last) if args.last else best_steps(args.directory, args.best)
+    chosen = (
+        last_steps(args.directory, args.last)
+        if args.last
+        else best_steps(args.directory, args.best)
+    )
     output = args.directory / "average" if args.output is None else args.output
     average(args.directory, chosen, output)
     print(f"The average of {', '.join(f'step-{step}' for step in chosen)}:")

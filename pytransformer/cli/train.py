@@ -1,13 +1,16 @@
-"""``pytransformer train``: prepared data and a configuration file to a model."""
+"""``pytransformer train``: prepared data and a configuration file or a recipe to a model."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytransformer import recipes
 from pytransformer.errors import UserError
 
 if TYPE_CHECKING:
@@ -21,6 +24,9 @@ examples:
   pytransformer train train.toml
   pytransformer train train.toml --set training.max_steps=5000 --set model.preset=small
   pytransformer train train.toml --resume             after Ctrl-C, a crash, or with more steps
+  pytransformer train --list                          the recipes: whole set-ups by name
+  pytransformer train --list multi30k-en-de           one of them: its text, commands and score
+  pytransformer train multi30k-en-de --data data --output run
 
 [training] output then holds `model` (the best one, for `pytransformer translate`), checkpoints,
 `config.toml` and `log.jsonl`. Ctrl-C finishes the update, saves, and says how to go on.
@@ -30,7 +36,11 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``train``."""
     parser.epilog = _EXAMPLES
-    parser.add_argument("config", nargs="?", type=Path, help="configuration file (TOML)")
+    parser.add_argument(
+        "config", nargs="?", metavar="CONFIG", help="configuration file (TOML), or a recipe's name"
+    )
+    parser.add_argument("--data", metavar="DIR", help="short for --set data.directory=DIR")
+    parser.add_argument("--output", metavar="DIR", help="short for --set training.output=DIR")
     parser.add_argument(
         "--resume", action="store_true", help="continue from the output's last checkpoint"
     )
@@ -46,22 +56,75 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="print every option, as the file sets it or with defaults and meanings, and stop",
     )
+    parser.add_argument(
+        "--list", action="store_true", help="describe the recipes, or the one named, and stop"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Train; 0 at the end, 128 + the signal's number when one stopped it."""
-    from pytransformer.training import config, toml
+    from pytransformer.training import toml
 
+    if args.list:
+        print(_list() if args.config is None else _describe(args.config))
+        return 0
     if args.config is None:
         if not args.print_config:
-            raise UserError("train: give a configuration file; --print-config writes one to edit")
+            raise UserError(
+                "train: give a configuration file (--print-config writes one to edit) or a recipe "
+                "(--list)"
+            )
         sys.stdout.write(toml.documented_defaults())
         return 0
-    chosen = config.load(args.config, args.set)
+    chosen = _configuration(args)
     if args.print_config:
         sys.stdout.write(toml.dumps(chosen))
         return 0
     return _train(args, chosen)
+
+
+def _list() -> str:
+    names = recipes.names()
+    width = max(map(len, names))
+    lines = [f"{name:{width}}  {recipes.about(name).summary}" for name in names]
+    return "\n".join([*lines, "", "`pytransformer train --list NAME` shows one of them."])
+
+
+def _describe(name: str) -> str:
+    _refuse_unknown(name)
+    about = recipes.about(name)
+    train = () if name == "demo" else (f"pytransformer train {name} --data DATA --output RUN",)
+    commands = [*about.prepare, *train, *about.finish] or ["pytransformer demo"]
+    parts = {"text": about.text, "score": about.score}
+    told = [
+        textwrap.fill(f"{part:6} {text}", 100, subsequent_indent=" " * 7)
+        for part, text in parts.items()
+    ]
+    return "\n".join([f"{name}: {about.summary}", *told, *(f"  {command}" for command in commands)])
+
+
+def _refuse_unknown(name: str) -> None:
+    if name not in recipes.names():
+        known = ", ".join(recipes.names())
+        raise UserError(f"{name} is neither a file nor a recipe; the recipes are {known}")
+
+
+def _configuration(args: argparse.Namespace) -> TrainingConfig:
+    """Of the file, or of the recipe where no file has that name."""
+    from pytransformer.training import config
+
+    changes = _changes(args)
+    if Path(args.config).exists() or Path(args.config).suffix == ".toml":
+        return config.load(Path(args.config), changes)
+    _refuse_unknown(args.config)
+    return config.change(recipes.read(args.config), changes, args.config)
+
+
+def _changes(args: argparse.Namespace) -> list[str]:
+    """Of ``--data`` and ``--output``, which are paths whatever they look like, and ``--set``."""
+    directories = (("data.directory", args.data), ("training.output", args.output))
+    named = [f"{key}={json.dumps(path)}" for key, path in directories if path is not None]
+    return [*named, *args.set]
 
 
 def _train(args: argparse.Namespace, chosen: TrainingConfig) -> int:
@@ -87,5 +150,7 @@ def _train(args: argparse.Namespace, chosen: TrainingConfig) -> int:
 
 
 def _continuing_command(args: argparse.Namespace) -> str:
-    changes = [word for change in args.set for word in ("--set", change)]
-    return shlex.join(["pytransformer", "train", str(args.config), *changes, "--resume"])
+    places = (("--data", args.data), ("--output", args.output))
+    options = [word for name, path in places if path is not None for word in (name, path)]
+    options += [word for change in args.set for word in ("--set", change)]
+    return shlex.join(["pytransformer", "train", args.config, *options, "--resume"])

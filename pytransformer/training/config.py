@@ -161,12 +161,17 @@ def load(path: Path, changes: Sequence[str] = ()) -> TrainingConfig:
         raise UserError(f"{path}: {error.strerror}; give a configuration file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not TOML: {error}") from error
-    for change in changes:
-        _apply(change, tables)
+    return change(tables, changes, str(path))
+
+
+def change(tables: dict[str, Any], changes: Sequence[str], name: str) -> TrainingConfig:
+    """A configuration of tables with changes, as ``load``; errors begin with ``name``."""
+    for one in changes:
+        _apply(one, tables)
     try:
         return from_tables(tables)
     except UserError as error:
-        raise UserError(f"{path}: {error}") from error
+        raise UserError(f"{name}: {error}") from error
 
 
 def from_tables(tables: Mapping[str, Any]) -> TrainingConfig:

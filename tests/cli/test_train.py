@@ -52,6 +52,42 @@ def test_print_config(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_needs_a_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train"]) == 1
     assert "give a configuration file" in capsys.readouterr().err
+    assert main(["train", "absent.toml"]) == 1
+    assert "absent.toml: No such file" in capsys.readouterr().err
+    assert main(["train", "absent"]) == 1
+    message = "absent is neither a file nor a recipe; the recipes are demo, iwslt14-de-en, "
+    assert message in capsys.readouterr().err
+
+
+def test_a_recipe_trains_by_its_name(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "true"  # a path, whatever TOML would make of it
+    command = ["train", "multi30k-en-de-tok", "--data", str(data), "--output", str(output)]
+    micro = ["training.max_steps=1", "model.d_model=16", "model.encoder_layers=1"]
+    changes = [word for change in micro for word in ("--set", change)]
+    assert main([*command, *changes]) == 0
+    resolved = tomllib.loads((output / "config.toml").read_text())
+    assert resolved["training"]["learning_rate"] == 0.005
+    assert resolved["validation"]["tokenize"] == "none"
+    assert resolved["training"]["output"] == str(output)
+    assert main(["train", "multi30k-en-de-tok", "--data", str(data)]) == 1
+    assert "multi30k-en-de-tok: [training] output is missing" in capsys.readouterr().err
+
+
+def test_recipes_are_listed_and_described(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("wmt14-en-de-big ") and "paper's big" in line for line in lines)
+    assert main(["train", "--list", "multi30k-en-de"]) == 0
+    told = capsys.readouterr().out
+    commands = [line.split()[1] for line in told.splitlines() if line.startswith("  pytransf")]
+    assert commands == ["prepare", "train", "average", "evaluate"]
+    assert "--data DATA --output RUN" in told
+    assert main(["train", "--list", "demo"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "  pytransformer demo"
+    assert main(["train", "--list", "wmt15"]) == 1
+    assert "wmt15 is neither" in capsys.readouterr().err
 
 
 def test_a_full_disk_names_the_command_that_goes_on(
