@@ -2,7 +2,8 @@
 
 ``config.json``, ``model.safetensors``, ``generation_config.json``, ``source.spm``, ``target.spm``,
 ``vocab.json`` and ``tokenizer_config.json`` open in ``transformers`` as they are; a Marian model
-from elsewhere opens here. ``checksums.json`` tells damage; it may be absent.
+from elsewhere opens here. ``checksums.json`` tells damage and
+``training.json`` how the model was made; both may be absent.
 
 A model with an option that Marian does not have (pre-norm, learned positions, another epsilon) uses
 the same files with ``"model_type": "pytransformer"`` and our own parameter names.
@@ -30,19 +31,26 @@ from pytransformer.model import Transformer
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 GENERATION = "generation_config.json"
+RECORD = "training.json"
 MODEL_FILES = (CONFIG, WEIGHTS, GENERATION, *TOKENIZER_FILES)
 
 _OWN_MODEL_TYPE = "pytransformer"
 _REMEDY = "copy the model again from where it was whole"
 
 
-def save_model(directory: str | Path, model: Transformer, tokenizer: Tokenizer) -> None:
+def save_model(
+    directory: str | Path,
+    model: Transformer,
+    tokenizer: Tokenizer,
+    record: Mapping[str, Any] | None = None,
+) -> None:
     """Write a model directory, or replace one; a failure leaves the former one whole.
 
     Args:
         directory: absent, empty, or a model directory.
         model: on any device, in any floating-point dtype (which is kept).
         tokenizer: with the model's vocabulary.
+        record: how the model was made, plain values for ``training.json``.
 
     Raises:
         UserError: if the directory holds other files, which would be lost, or the disk is full.
@@ -51,10 +59,15 @@ def save_model(directory: str | Path, model: Transformer, tokenizer: Tokenizer) 
     directory = Path(directory)
     _check_replaceable(directory)
     with files.atomic_directory(directory, replace=True) as temporary:
-        write_model(temporary, model, tokenizer)
+        write_model(temporary, model, tokenizer, record)
 
 
-def write_model(directory: Path, model: Transformer, tokenizer: Tokenizer) -> None:
+def write_model(
+    directory: Path,
+    model: Transformer,
+    tokenizer: Tokenizer,
+    record: Mapping[str, Any] | None = None,
+) -> None:
     """Write a model's files into an existing directory, as a part of something larger.
 
     The whole is not atomic; use ``save_model``, or fill a directory of ``files.atomic_directory``.
@@ -75,7 +88,10 @@ def write_model(directory: Path, model: Transformer, tokenizer: Tokenizer) -> No
     files.write_json(directory / GENERATION, marian.generation_config(config))
     tokenizer.save(directory)
     _write_weights(directory / WEIGHTS, tensors)
-    files.write_checksums(directory, MODEL_FILES)
+    if record is not None:
+        files.write_json(directory / RECORD, record)
+    written = MODEL_FILES if record is None else (*MODEL_FILES, RECORD)
+    files.write_checksums(directory, written)
 
 
 def load_model(
@@ -135,7 +151,7 @@ def _check_replaceable(directory: Path) -> None:
     if not directory.is_dir():
         return
     for path in sorted(directory.iterdir()):
-        if path.name not in (*MODEL_FILES, files.CHECKSUMS):
+        if path.name not in (*MODEL_FILES, RECORD, files.CHECKSUMS):
             raise UserError(
                 f"{directory} holds {path.name!r}, which is no part of a model and would be lost; "
                 f"name another directory or move it away"

@@ -80,6 +80,19 @@ def test_the_dtype_is_the_reader_s_choice(tmp_path: Path, stored: torch.dtype) -
         assert torch.equal(loaded.embedding, model.embedding.to(dtype))
 
 
+def test_how_it_was_made_lies_beside_it(directory: Path) -> None:
+    save_model(directory, translators.model(), translators.tokenizer(), record={"step": 3})
+    assert content(directory).keys() == {*MODEL_FILES, "checksums.json", "training.json"}
+    assert json.loads((directory / "training.json").read_text()) == {"step": 3}
+    load_model(directory)
+    (directory / "training.json").write_text("{}")
+    with pytest.raises(UserError, match=r"training\.json"):
+        load_model(directory)
+    (directory / "training.json").unlink()
+    with pytest.raises(UserError, match=r"training\.json is missing"):
+        load_model(directory)
+
+
 def test_the_layout_is_that_of_a_marian_model(directory: Path) -> None:
     model, vocab_size = translators.model(), translators.tokenizer().vocab_size
     assert content(directory).keys() == {*MODEL_FILES, "checksums.json"}

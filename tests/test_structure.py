@@ -46,8 +46,8 @@ PARTS: dict[str, set[str]] = {
         "precision",
     },
     "training": {
-        "config", "data", "decoding", "devices", "directory", "errors", "files", "model", "ops",
-        "packed", "precision",
+        "_C", "config", "data", "decoding", "devices", "directory", "errors", "files", "model",
+        "ops", "packed", "precision", "version",
     },
     "diagnosis": {"_C", "built_for", "decoding", "devices", "model", "ops", "reference", "version"},
     "cli": {

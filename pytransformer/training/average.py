@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from pytransformer.directory import load_model, save_model
+from pytransformer.directory import RECORD, load_model, save_model
 from pytransformer.errors import UserError
+from pytransformer.files import read_json
 from pytransformer.training import checkpoint, shelf
 from pytransformer.training.config import load
 
@@ -57,7 +59,14 @@ def average(run: Path, steps: Sequence[int], output: Path) -> None:
         for name, value in model.state_dict().items():
             sums[name] += value
     model.load_state_dict({name: total / len(steps) for name, total in sums.items()})
-    save_model(output, model, tokenizer)
+    record = {"average_of": list(steps), **_record(run)}
+    save_model(output, model, tokenizer, record)
+
+
+def _record(run: Path) -> dict[str, Any]:
+    """What the models of the run share."""
+    record = read_json(run / shelf.MODEL / RECORD, remedy="it is part of the run's model")
+    return {key: value for key, value in record.items() if key not in ("step", "validation")}
 
 
 def _refuse_other(run: Path) -> None:

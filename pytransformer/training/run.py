@@ -25,6 +25,7 @@ from pytransformer.training.errors import OutputError
 from pytransformer.training.interrupt import StopRequest
 from pytransformer.training.log import Log
 from pytransformer.training.progress import Progress
+from pytransformer.training.record import describe_model, describe_run
 from pytransformer.training.split import open_split
 from pytransformer.training.state import TrainingState
 from pytransformer.training.stream import BatchStream
@@ -151,7 +152,8 @@ def _build(config: TrainingConfig, last: Path | None) -> Parts:
         checkpoint.restore(last, model, optimizer)
     batches = TokenBatches(dataset, config.data.batch_tokens, seed=config.training.seed)
     stream = BatchStream(batches, state.epoch, state.batch)
-    return Parts(config, identity, model, optimizer, state, stream, validator, tokenizer)
+    record = describe_run(config, dataset, validator.signature)
+    return Parts(config, identity, model, optimizer, state, stream, validator, tokenizer, record)
 
 
 def _identity(config: TrainingConfig, dataset: ParallelDataset) -> dict[str, Any]:
@@ -224,7 +226,7 @@ def _changes(path: Path, config: TrainingConfig) -> list[str]:
 
 def _write_model(path: Path, parts: Parts, directory: Path) -> None:
     """Write the model directory from the checkpoint in ``directory``."""
-    checkpoint.read_state(directory)  # compares its checksums
+    state, _ = checkpoint.read_state(directory)
     model = copy.deepcopy(parts.model)
     checkpoint.load_weights(directory, model)
-    save_model(path, model, parts.tokenizer)
+    save_model(path, model, parts.tokenizer, describe_model(parts.record, state))

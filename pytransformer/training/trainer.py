@@ -20,6 +20,7 @@ from pytransformer.training.errors import OutputError
 from pytransformer.training.interrupt import StopRequest
 from pytransformer.training.log import Log
 from pytransformer.training.progress import Progress, clock_time
+from pytransformer.training.record import describe_model
 from pytransformer.training.state import TrainingState
 from pytransformer.training.stream import BatchStream
 from pytransformer.training.update import learning_rate, update
@@ -39,7 +40,8 @@ class Parts:
         state: where it stands.
         stream: the batches to come.
         validator: the judge.
-        tokenizer: saved beside the model.
+        tokenizer, record: saved beside the model; the record says how all models of the run were
+            made.
     """
 
     config: TrainingConfig
@@ -50,6 +52,7 @@ class Parts:
     stream: BatchStream
     validator: Validator
     tokenizer: Tokenizer
+    record: dict[str, Any]
 
 
 class Trainer:
@@ -209,7 +212,8 @@ class Trainer:
     def _write_checkpoint(self) -> None:
         parts, state = self._parts, self._state
         if state.best_step in (None, state.step):
-            save_model(self._output / shelf.MODEL, parts.model, parts.tokenizer)
+            record = describe_model(parts.record, state)
+            save_model(self._output / shelf.MODEL, parts.model, parts.tokenizer, record)
         checkpoint.save(self._output, parts.model, parts.optimizer, state, parts.identity)
         keep, metric = self._config.checkpoints, self._config.validation.metric
         shelf.prune(self._output, keep.keep, keep.keep_best, metric)

@@ -42,7 +42,11 @@ class Validation:
 
 
 class Validator:
-    """Scores models on the ``valid`` part of prepared data."""
+    """Scores models on the ``valid`` part of prepared data.
+
+    Attributes:
+        signature: sacreBLEU's, of the scores.
+    """
 
     def __init__(self, config: TrainingConfig, tokenizer: Tokenizer) -> None:
         """Read the validation data.
@@ -59,7 +63,8 @@ class Validator:
         chosen = _spread(pairs, config.validation.max_sentences)
         self._sources = [source for source, _ in chosen]
         self._references = [target for _, target in chosen]
-        self._bleu(self._references)  # a missing tokenizer is reported before the work
+        # A missing tokenizer is reported before the work.
+        self.signature = self._bleu(self._references)[1]
 
     def validate(self, model: Transformer, stop: Callable[[], bool]) -> Validation | None:
         """Score ``model``; None if ``stop`` became true on the way.
@@ -75,7 +80,7 @@ class Validator:
             model.train()
         if loss is None or translations is None:
             return None
-        return Validation(loss, self._bleu(translations))
+        return Validation(loss, self._bleu(translations)[0])
 
     def _loss(self, model: Transformer, stop: Callable[[], bool]) -> float | None:
         total, count = 0.0, 0
@@ -102,10 +107,10 @@ class Validator:
             translations += translator.translate(sources, beam_size=self._judging.beam_size)
         return translations
 
-    def _bleu(self, translations: Sequence[str]) -> float:
+    def _bleu(self, translations: Sequence[str]) -> tuple[float, str]:
         from pytransformer.decoding.evaluation import corpus_bleu
 
-        return corpus_bleu(translations, self._references, self._judging.tokenize)[0]
+        return corpus_bleu(translations, self._references, self._judging.tokenize)
 
 
 def _spread(pairs: Sequence[tuple[str, str]], max_sentences: int) -> Sequence[tuple[str, str]]:

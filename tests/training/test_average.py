@@ -50,6 +50,13 @@ def test_of_one_is_itself(run: Path, tmp_path: Path) -> None:
     weights = load_file(run / "step-5" / "model.safetensors")
     for name, found in load_model(tmp_path / "model")[0].state_dict().items():
         assert torch.equal(found, weights[name]), name
+    told, of_run = (
+        json.loads((model / "training.json").read_text(encoding="utf-8"))
+        for model in (tmp_path / "model", run / "model")
+    )
+    assert told["average_of"] == [5]
+    assert "validation" not in told  # nobody has judged it
+    assert told["config"] == of_run["config"]
 
 
 def test_the_latest_and_the_best_are_found(run: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import json
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,21 @@ def test_a_run_learns_and_leaves_a_model(data: Path, tmp_path: Path) -> None:
     weights = load_file(output / "best" / "model.safetensors")
     for name, parameter in model.state_dict().items():
         assert torch.equal(parameter, weights[name]), name
+
+
+def test_the_model_tells_how_it_was_made(data: Path, tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    train(config(data, output, validation__every_steps=4))
+    told = json.loads((output / "model" / "training.json").read_text(encoding="utf-8"))
+    best = max(read_log(output, "valid"), key=lambda entry: (entry["bleu"], -entry["loss"]))
+    assert told["step"] == best["step"]
+    assert told["validation"] == {"loss": best["loss"], "bleu": best["bleu"]}
+    assert "tok:13a" in told["bleu_signature"]
+    assert told["config"] == tomllib.loads((output / "config.toml").read_text())
+    info = json.loads((data / "info.json").read_text(encoding="utf-8"))
+    assert told["data"] == {"raw": info["raw"], "files": info["files"]}
+    assert told["versions"]["torch"] == torch.__version__
+    assert told["arithmetic"]
 
 
 def test_log_lines_say_what_happened(data: Path, tmp_path: Path) -> None:
