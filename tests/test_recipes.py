@@ -14,6 +14,9 @@ from pytransformer.cli.main import build_parser
 from pytransformer.data import ParallelDataset, TokenBatches
 from pytransformer.training import TrainingConfig
 from pytransformer.training.config import change
+from pytransformer.training.exchange import GradientExchange
+from pytransformer.training.processes import Processes
+from pytransformer.training.stream import BatchStream
 from pytransformer.training.update import create_optimizer, learning_rate, update
 
 NAMES = recipes.names()
@@ -40,9 +43,10 @@ def test_it_makes_an_update(name: str, data: Path) -> None:
     config = chosen.model.transformer_config(dataset.vocab_size)
     model = Transformer(config)
     before = model.embedding.detach().clone()
-    batches = list(TokenBatches(dataset, 300, seed=1).epoch(0))[: options.accumulate]
+    share = BatchStream(TokenBatches(dataset, 300, seed=1), 0, 0).take(options.accumulate)
     rate = learning_rate(1, config.d_model, options)
-    made = update(model, create_optimizer(model, options), batches, rate, options)
+    exchange = GradientExchange(list(model.parameters()), Processes())
+    made = update(model, create_optimizer(model, options), share, rate, options, exchange)
     assert made.applied
     assert rate > 0
     # Nothing is known yet: about as likely as any other of the pieces.

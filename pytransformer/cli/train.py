@@ -15,6 +15,7 @@ from pytransformer.errors import UserError
 
 if TYPE_CHECKING:
     from pytransformer.training.config import TrainingConfig
+    from pytransformer.training.run import Outcome
 
 HELP = "train a model from prepared data"
 
@@ -137,16 +138,21 @@ def _train(args: argparse.Namespace, chosen: TrainingConfig) -> int:
     except OutputError as error:
         remedy = "make room" if error.disk_full else "repair that"
         raise UserError(f"{error}; {remedy}, then go on with: {continuing}") from error
-    state, output = outcome.state, chosen.training.output
+    if outcome.first:
+        _report(outcome, chosen.training.output, continuing)
+    return 0 if outcome.signal is None else 128 + outcome.signal
+
+
+def _report(outcome: Outcome, output: str, continuing: str) -> None:
+    state = outcome.state
     if outcome.signal is not None:
         print(f"Stopped at step {state.step:,}; saved in {output}/last. Go on with:")
         print(f"  {continuing}")
-        return 128 + outcome.signal
+        return
     print(f"Done: {state.step:,} updates. The best model (step {state.best_step}):")
     print(f"  {outcome.model_directory}")
     print("Translate with it:")
     print(f"  pytransformer translate {shlex.quote(str(outcome.model_directory))} < TEXT")
-    return 0
 
 
 def _continuing_command(args: argparse.Namespace) -> str:

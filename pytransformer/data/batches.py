@@ -130,6 +130,12 @@ class TokenBatches:
             raise ValueError(f"start = {start}: epoch {epoch} has {len(plan)} batches")
         return (self.batch(plan.pairs(position)) for position in range(start, len(plan)))
 
+    def tokens(self, pairs: NDArray[np.int64]) -> tuple[int, int]:
+        """``tokens_source`` and ``tokens_target`` of the batch of these pairs."""
+        lengths = (self.dataset.source_lengths[pairs], self.dataset.target_lengths[pairs])
+        source, target = (int(of_side.sum()) + len(pairs) for of_side in lengths)
+        return source, target
+
     def batch(self, pairs: NDArray[np.int64]) -> Batch:
         """The pairs with these indices, packed."""
         data = self.dataset

@@ -66,7 +66,9 @@ def corpus_bleu(
     if tokenize not in TOKENIZERS:
         raise ValueError(f"tokenize = {tokenize!r}: must be one of {', '.join(TOKENIZERS)}")
     try:
-        bleu = sacrebleu.BLEU(tokenize=tokenize, lowercase=lowercase)
+        # Without `force` it doubts that the text is meant to be tokenized.
+        force = tokenize == "none"
+        bleu = sacrebleu.BLEU(tokenize=tokenize, lowercase=lowercase, force=force)
     except (ImportError, RuntimeError) as error:
         language = tokenize.partition("-")[0]
         raise UserError(

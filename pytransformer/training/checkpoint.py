@@ -2,12 +2,15 @@
 
 ``OUTPUT/step-N/`` holds ``model.safetensors`` (parameters under their own names),
 ``optimizer.safetensors`` (Adam's moments as ``NAME.exp_avg``, ``NAME.exp_avg_sq``, ``NAME.step``,
-and torch's generator as ``generator``), ``state.json`` and ``checksums.json``. ``OUTPUT/last`` and
-``OUTPUT/best`` are links to such directories. Each appears whole under its name or not at all.
+and torch's generators as ``generator.RANK``, one for each process), ``state.json`` and
+``checksums.json``. ``OUTPUT/last`` and ``OUTPUT/best`` are links to such directories. Each appears
+whole under its name or not at all.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +43,7 @@ def save(
     optimizer: torch.optim.Optimizer,
     state: TrainingState,
     identity: dict[str, Any],
+    generators: Sequence[Tensor],
 ) -> None:
     """Write ``output/step-N`` for ``N = state.step``, and let the links point to it.
 
@@ -52,6 +56,7 @@ def save(
         optimizer: its moments are saved; it holds the parameters in the order of the model.
         state: the counters.
         identity: plain values that a resumed run must share, compared by its caller.
+        generators: the states of the processes' generators, by rank.
 
     Raises:
         UserError: if the disk is full; earlier checkpoints and links are then as they were.
@@ -60,7 +65,8 @@ def save(
     with atomic_directory(directory, replace=True) as temporary:
         save_tensors(temporary / _MODEL, model.state_dict())
         moments = _optimizer_tensors(model, optimizer)
-        save_tensors(temporary / _OPTIMIZER, {**moments, _GENERATOR: torch.get_rng_state()})
+        states = {f"{_GENERATOR}.{rank}": state for rank, state in enumerate(generators)}
+        save_tensors(temporary / _OPTIMIZER, {**moments, **states})
         write_json(temporary / STATE, {"state": state.to_dict(), "identity": identity})
         write_checksums(temporary, [_MODEL, _OPTIMIZER, STATE])
     if state.best_step == state.step:
@@ -96,18 +102,28 @@ def load_weights(directory: Path, model: nn.Module) -> None:
     _load_parameters(model, _load_tensors(directory / _MODEL), directory / _MODEL)
 
 
-def restore(directory: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Put the parameters, Adam's moments and torch's generator back as they were.
+def restore(
+    directory: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    rank: int = 0,
+    size: int = 1,
+) -> None:
+    """Put the parameters and Adam's moments back as they were, and torch's generator.
+
+    Where there are more or fewer processes than there were, the generator stays as it is.
 
     Raises:
         UserError: as ``load_weights``.
     """
     load_weights(directory, model)
     tensors = _load_tensors(directory / _OPTIMIZER)
-    generator = tensors.pop(_GENERATOR, None)
-    if generator is None:
+    found = [name for name in tensors if re.fullmatch(rf"{_GENERATOR}\.\d+", name)]
+    generators = {name: tensors.pop(name) for name in found}
+    if not generators:
         raise UserError(f"{directory / _OPTIMIZER} holds no {_GENERATOR}; {_remedy(directory)}")
-    torch.set_rng_state(generator)
+    if len(generators) == size:
+        torch.set_rng_state(generators[f"{_GENERATOR}.{rank}"])
     moments: dict[int, dict[str, Tensor]] = {}
     positions = {name: index for index, (name, _) in enumerate(model.named_parameters())}
     for key, tensor in tensors.items():

@@ -23,6 +23,11 @@ class StopRequest:
         """Whether a signal came."""
         return self.signal is not None
 
+    def follow(self, number: int) -> None:
+        """Note a signal that another process of the run was sent."""
+        if self.signal is None:
+            self.signal = number
+
     def __enter__(self) -> StopRequest:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):

@@ -65,6 +65,24 @@ class Log:
         self._file.close()
 
 
+class NoLog(Log):
+    """What a process writes that is not the one to write: nothing."""
+
+    def __init__(self) -> None:
+        self.lines = 0
+
+    def write(self, kind: str, step: int, epoch: float, **values: Any) -> None:
+        """Write nothing."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        pass
+
+
 def _lock(file: TextIO, output: Path) -> None:
     """Keep other processes out of the run until the file is closed or this process ends."""
     try:

@@ -21,7 +21,11 @@ class Progress:
     """Loss, rate, tokens per second and the time left, at most a few times a second."""
 
     def __init__(
-        self, options: TrainingOptions, state: TrainingState, stream: TextIO | None = None
+        self,
+        options: TrainingOptions,
+        state: TrainingState,
+        stream: TextIO | None = None,
+        silent: bool = False,
     ) -> None:
         """Show ``state`` as it changes.
 
@@ -29,8 +33,10 @@ class Progress:
             options: the limits that say how far the run has come.
             state: the counters of the run, kept by the trainer.
             stream: where to; None is standard error.
+            silent: show nothing, as one of several processes.
         """
         self._stream = stream or sys.stderr
+        self._silent = silent
         self._options = options
         self._state = state
         self._begun: tuple[float, float] | None = None  # fraction and seconds at the first update
@@ -39,7 +45,7 @@ class Progress:
         self._busy_seconds = 0.0
         self._bar = (
             tqdm(total=1.0, file=self._stream, bar_format=_BAR, dynamic_ncols=True, leave=False)
-            if self._stream.isatty()
+            if self._stream.isatty() and not silent
             else None
         )
 
@@ -56,7 +62,9 @@ class Progress:
         if self._begun is None:
             self._begun = (self._fraction(passes), self._state.seconds)
         now = time.monotonic()
-        if now - self._shown_at < (_LINE_SECONDS if self._bar is None else _BAR_SECONDS):
+        if self._silent or now - self._shown_at < (
+            _LINE_SECONDS if self._bar is None else _BAR_SECONDS
+        ):
             return
         fraction = self._fraction(passes)
         text = (
@@ -74,6 +82,8 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Write a line that stays, above the bar."""
+        if self._silent:
+            return
         if self._bar is None:
             print(text, file=self._stream, flush=True)
         else:

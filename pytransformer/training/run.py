@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from pytransformer.data.batches import TokenBatches
@@ -23,7 +24,8 @@ from pytransformer.training import checkpoint, shelf, toml
 from pytransformer.training.config import TrainingConfig
 from pytransformer.training.errors import OutputError
 from pytransformer.training.interrupt import StopRequest
-from pytransformer.training.log import Log
+from pytransformer.training.log import Log, NoLog
+from pytransformer.training.processes import Processes, join
 from pytransformer.training.progress import Progress
 from pytransformer.training.record import describe_model, describe_run
 from pytransformer.training.split import open_split
@@ -42,11 +44,13 @@ class Outcome:
         state: where it stands.
         model_directory: the best model, ready to translate.
         signal: the number of the signal that stopped it, None if it reached its limit.
+        first: whether this is the process that speaks for all.
     """
 
     state: TrainingState
     model_directory: Path
     signal: int | None
+    first: bool
 
 
 def train(config: TrainingConfig, *, resume: bool = False) -> Outcome:
@@ -63,24 +67,39 @@ def train(config: TrainingConfig, *, resume: bool = False) -> Outcome:
             diverges.
         OutputError: if the disk is full, or the output cannot be written for another reason.
     """
+    usable_device(config.training.device, "[training] device")
+    with join(config.training.device) as processes:
+        return _train(config, resume, processes)
+
+
+def _train(config: TrainingConfig, resume: bool, processes: Processes) -> Outcome:
     output = Path(config.training.output)
     last = _starting_point(output, resume)
     _set_up_torch(config)
-    parts = _build(config, last)
-    progress = Progress(config.training, parts.state)
+    parts = _build(config, last, processes)
+    _refuse_disagreement(parts)  # from here on the first process writes, and not before
+    progress = Progress(config.training, parts.state, silent=not processes.first)
     try:
-        with _open_log(output, parts.state.log_lines) as log, StopRequest() as stop:
-            if last:
-                _continue(parts, last, log, progress)
-            elif resume:
-                progress.say("no checkpoint yet: starting anew")
-            write_text(output / shelf.CONFIG, toml.dumps(config))
+        with _open_log(parts, output) as log, StopRequest() as stop:
+            if processes.first:
+                _begin(parts, last, resume, log, progress)
+            parts.state.processes = processes.size
             Trainer(parts, log, progress, stop).run()
     except WriteError as error:
         raise OutputError(str(error), error) from error
     finally:
         progress.close()
-    return Outcome(parts.state, output / shelf.MODEL, stop.signal)
+    return Outcome(parts.state, output / shelf.MODEL, stop.signal, processes.first)
+
+
+def _begin(parts: Parts, last: Path | None, resume: bool, log: Log, progress: Progress) -> None:
+    """What the first process does before the first update."""
+    if last:
+        _continue(parts, last, log, progress)
+    elif resume:
+        progress.say("no checkpoint yet: starting anew")
+    output = Path(parts.config.training.output)
+    write_text(output / shelf.CONFIG, toml.dumps(parts.config))
 
 
 def _starting_point(output: Path, resume: bool) -> Path | None:
@@ -131,13 +150,12 @@ def _refuse_copied_links(output: Path) -> None:
 
 def _set_up_torch(config: TrainingConfig) -> None:
     options = config.training
-    usable_device(options.device, "[training] device")
     if options.threads:
         torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
 
 
-def _build(config: TrainingConfig, last: Path | None) -> Parts:
+def _build(config: TrainingConfig, last: Path | None, processes: Processes) -> Parts:
     dataset = open_split(config, "train")
     tokenizer = Tokenizer.load(dataset.directory)
     identity = _identity(config, dataset)
@@ -145,15 +163,42 @@ def _build(config: TrainingConfig, last: Path | None) -> Parts:
     model.to(config.training.device)
     optimizer = create_optimizer(model, config.training)
     state = TrainingState()
-    validator = Validator(config, tokenizer)
+    validator = Validator(config, tokenizer, processes)
+    rank, size = processes.rank, processes.size
     if last is not None:
         state, saved_identity = checkpoint.read_state(last)
         _check_identity(identity, saved_identity, last)
-        checkpoint.restore(last, model, optimizer)
+    _seed_process(config.training.seed, rank, state.step)
+    if last is not None:
+        checkpoint.restore(last, model, optimizer, rank, size)
     batches = TokenBatches(dataset, config.data.batch_tokens, seed=config.training.seed)
-    stream = BatchStream(batches, state.epoch, state.batch)
+    stream = BatchStream(batches, state.epoch, state.batch, rank, size)
     record = describe_run(config, dataset, validator.signature)
-    return Parts(config, identity, model, optimizer, state, stream, validator, tokenizer, record)
+    return Parts(
+        config, identity, model, optimizer, state, stream, validator, tokenizer, record, processes
+    )
+
+
+def _seed_process(seed: int, rank: int, step: int) -> None:
+    """Let each process drop out what no other one does; the weights were drawn by ``seed`` alone.
+
+    The first one draws on, unless it begins in the middle of a run.
+    """
+    if rank or step:
+        words = np.random.SeedSequence([seed, rank, step]).generate_state(1, np.uint64)
+        torch.manual_seed(int(words[0]))
+
+
+def _refuse_disagreement(parts: Parts) -> None:
+    """Several processes have to begin with the same data at the same place."""
+    seen = parts.processes.gather((parts.state.to_dict(), parts.identity))
+    for rank, (state, identity) in enumerate(seen):
+        if (state, identity) != seen[0]:
+            raise UserError(
+                f"process {rank} begins at step {state['step']} and process 0 at step "
+                f"{seen[0][0]['step']}, or their data or configurations differ: all need the same "
+                "[data] directory and [training] output, on a disk that they share or as copies"
+            )
 
 
 def _identity(config: TrainingConfig, dataset: ParallelDataset) -> dict[str, Any]:
@@ -184,13 +229,15 @@ def _check_identity(now: dict[str, Any], then: dict[str, Any], last: Path) -> No
             )
 
 
-def _open_log(output: Path, keep_lines: int) -> Log:
-    """The log, which while it is open keeps other processes from training into ``output``."""
+def _open_log(parts: Parts, output: Path) -> Log:
+    """The log, which while it is open keeps other runs from training into ``output``."""
+    if not parts.processes.first:
+        return NoLog()
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot make {output}: {error.strerror}", error) from error
-    return Log(output / shelf.LOG, keep_lines)
+    return Log(output / shelf.LOG, parts.state.log_lines)
 
 
 def _continue(parts: Parts, last: Path, log: Log, progress: Progress) -> None:
@@ -199,6 +246,11 @@ def _continue(parts: Parts, last: Path, log: Log, progress: Progress) -> None:
     progress.say(f"resuming at step {state.step:,}")
     for change in _changes(output / shelf.CONFIG, parts.config):
         progress.say(f"changed since: {change}")
+    if state.processes != parts.processes.size:
+        progress.say(
+            f"processes: {state.processes} -> {parts.processes.size}; the run goes on, but dropout "
+            "and sums are not those of a run that was never stopped"
+        )
     if log.lines < state.log_lines:
         progress.say(
             f"{output / shelf.LOG} has {log.lines:,} lines, but {state.log_lines:,} were written "

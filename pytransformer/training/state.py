@@ -22,6 +22,7 @@ class TrainingState:
             finite.
         best_step: the step of the best validation, None before the first.
         best_loss, best_bleu: its scores.
+        processes: how many trained together.
         log_lines: lines of the log that belong to the run up to here.
     """
 
@@ -37,6 +38,7 @@ class TrainingState:
     best_step: int | None = None
     best_loss: float | None = None
     best_bleu: float | None = None
+    processes: int = 1
     log_lines: int = 0
 
     def to_dict(self) -> dict[str, Any]:

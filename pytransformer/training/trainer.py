@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from pytransformer.data.tokenizer import Tokenizer
 from pytransformer.directory import save_model
@@ -17,8 +19,10 @@ from pytransformer.model import Transformer
 from pytransformer.training import checkpoint, shelf
 from pytransformer.training.config import TrainingConfig
 from pytransformer.training.errors import OutputError
+from pytransformer.training.exchange import GradientExchange
 from pytransformer.training.interrupt import StopRequest
 from pytransformer.training.log import Log
+from pytransformer.training.processes import Processes
 from pytransformer.training.progress import Progress, clock_time
 from pytransformer.training.record import describe_model
 from pytransformer.training.state import TrainingState
@@ -42,6 +46,7 @@ class Parts:
         validator: the judge.
         tokenizer, record: saved beside the model; the record says how all models of the run were
             made.
+        processes: those that do the same beside this one.
     """
 
     config: TrainingConfig
@@ -53,6 +58,7 @@ class Parts:
     validator: Validator
     tokenizer: Tokenizer
     record: dict[str, Any]
+    processes: Processes
 
 
 class Trainer:
@@ -66,6 +72,9 @@ class Trainer:
         self._log = log
         self._progress = progress
         self._stop = stop
+        self._agreed_to_stop = False
+        self._processes = parts.processes
+        self._exchange = GradientExchange(list(parts.model.parameters()), parts.processes)
         self._saved_step = parts.state.step or None  # a resumed run begins at a checkpoint
         self._started = time.monotonic() - parts.state.seconds
 
@@ -85,9 +94,14 @@ class Trainer:
                 self._validate()
             if self._checkpoint_due(finished):
                 self._save()
-            if finished or self._stop.requested:
+            if finished or self._stopping:
                 return
             self._update()
+
+    @property
+    def _stopping(self) -> bool:
+        """Whether to stop; several processes have to come to it at the same moment."""
+        return self._stop.requested if self._processes.size == 1 else self._agreed_to_stop
 
     def _finished(self) -> bool:
         limits, state = self._config.training, self._state
@@ -107,14 +121,14 @@ class Trainer:
         if self._saved_step == step:
             return False
         due = _falls_on(step, self._config.checkpoints.every_steps)
-        return finished or self._stop.requested or due or self._is_among_best()
+        return finished or self._stopping or due or self._is_among_best()
 
     def _update(self) -> None:
         parts, state, options = self._parts, self._state, self._config.training
         began = time.monotonic()
-        batches = parts.stream.take(options.accumulate)
+        share = parts.stream.take(options.accumulate)
         rate = learning_rate(state.step + 1, parts.model.config.d_model, options)
-        made = update(parts.model, parts.optimizer, batches, rate, options)
+        made = update(parts.model, parts.optimizer, share, rate, options, self._exchange)
         seconds = time.monotonic() - began
         state.epoch, state.batch = parts.stream.epoch, parts.stream.batch
         self._tick()
@@ -191,7 +205,8 @@ class Trainer:
             return False
         scores = Validation(state.validated_loss, state.validated_bleu)
         better = shelf.count_better(self._output, state.step, scores, metric)
-        return better < self._config.checkpoints.keep_best
+        # Only the first process is sure to see what it wrote.
+        return self._processes.gather(better)[0] < self._config.checkpoints.keep_best
 
     def _save(self) -> None:
         """Write a checkpoint; the model directory too, if this is the best model so far.
@@ -201,20 +216,24 @@ class Trainer:
         directory follows the latest checkpoint.
         """
         self._state.log_lines = self._log.lines
-        try:
-            self._write_checkpoint()
-        except (UserError, OSError) as error:
-            message = f"cannot save step {self._state.step}: {error}"
-            raise OutputError(message, error) from error
+        generators = self._processes.gather(torch.get_rng_state())
+        if self._processes.first:
+            try:
+                self._write_checkpoint(generators)
+            except (UserError, OSError) as error:
+                message = f"cannot save step {self._state.step}: {error}"
+                raise OutputError(message, error) from error
         self._saved_step = self._state.step
         self._tick()
 
-    def _write_checkpoint(self) -> None:
+    def _write_checkpoint(self, generators: Sequence[Tensor]) -> None:
         parts, state = self._parts, self._state
         if state.best_step in (None, state.step):
             record = describe_model(parts.record, state)
             save_model(self._output / shelf.MODEL, parts.model, parts.tokenizer, record)
-        checkpoint.save(self._output, parts.model, parts.optimizer, state, parts.identity)
+        checkpoint.save(
+            self._output, parts.model, parts.optimizer, state, parts.identity, generators
+        )
         keep, metric = self._config.checkpoints, self._config.validation.metric
         shelf.prune(self._output, keep.keep, keep.keep_best, metric)
 
@@ -224,7 +243,14 @@ class Trainer:
         self._log.write(kind, self._state.step, passes, seconds=seconds, **values)
 
     def _tick(self) -> None:
-        self._state.seconds = time.monotonic() - self._started
+        """Bring the clock up to date, and learn whether any process was asked to stop."""
+        own = [time.monotonic() - self._started, float(self._stop.signal or 0)]
+        every = self._processes.gather_numbers(own)
+        self._state.seconds = every[0][0]
+        asked = [int(signal) for _, signal in every if signal]
+        if asked and self._processes.size > 1:
+            self._stop.follow(asked[0])
+            self._agreed_to_stop = True
 
 
 def _falls_on(step: int, every: int) -> bool:

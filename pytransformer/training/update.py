@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from pytransformer.data.batches import Batch
 from pytransformer.model import Transformer
 from pytransformer.training import schedule
 from pytransformer.training.clipping import clip_gradients, gradient_norm
 from pytransformer.training.config import TrainingOptions
+from pytransformer.training.exchange import GradientExchange
+from pytransformer.training.stream import Share
 
 
 @dataclass(frozen=True)
@@ -61,48 +61,51 @@ def learning_rate(step: int, d_model: int, options: TrainingOptions) -> float:
 def update(
     model: Transformer,
     optimizer: torch.optim.Optimizer,
-    batches: Sequence[Batch],
+    share: Share,
     rate: float,
     options: TrainingOptions,
+    exchange: GradientExchange,
 ) -> Update:
-    """Learn from ``batches`` as if they were one batch.
+    """Learn from the batches of all processes as if they were one batch.
 
-    A loss or gradient that is not finite leaves parameters and optimizer untouched.
+    A loss or gradient that is not finite leaves parameters and optimizer untouched, everywhere.
     """
     optimizer.zero_grad(set_to_none=True)
-    losses = accumulate_gradients(model, batches, options)
+    losses = accumulate_gradients(model, share, options, exchange)
+    exchange.finish()
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
     norm = gradient_norm(gradients)
     # Read last: on a CUDA device it waits until all is done.
-    loss = sum((part.item() for part in losses), 0.0)
+    loss = exchange.total(sum((part.item() for part in losses), 0.0))
     applied = math.isfinite(loss) and math.isfinite(norm)
     if applied:
         clip_gradients(gradients, norm, options.clip_norm)
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.step()
-    tokens = sum(batch.tokens_source + batch.tokens_target for batch in batches)
-    return Update(loss, norm, rate, tokens, applied)
+    return Update(loss, norm, rate, share.tokens, applied)
 
 
 def accumulate_gradients(
-    model: Transformer, batches: Sequence[Batch], options: TrainingOptions
+    model: Transformer, share: Share, options: TrainingOptions, exchange: GradientExchange
 ) -> list[Tensor]:
     """Add the gradients of the mean loss over all predicted tokens of all batches.
 
-    The sum of each batch is divided by the count of all, so a long batch weighs more than a short
-    one and the result is that of one big batch.
+    The sum of each batch is divided by the count of all, those of other processes included, so a
+    long batch weighs more than a short one and the result is that of one big batch.
 
     Returns:
         What each batch adds to the mean loss: scalars on the model's device.
     """
-    predicted = sum(batch.tokens_target for batch in batches)
     losses = []
-    for batch in batches:
+    for batch in share.batches:
         src, tgt = batch.src.to(options.device), batch.tgt.to(options.device)
         with autocast(options):
-            loss = model.loss(src, tgt, options.label_smoothing, reduction="sum") / predicted
-        loss.backward()
+            loss = model.loss(src, tgt, options.label_smoothing, reduction="sum")
+            loss = loss / share.predicted
+        last = batch is share.batches[-1]
+        with exchange.overlapping() if last else nullcontext():
+            loss.backward()
         losses.append(loss.detach())
     return losses
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
 
 import torch
 
@@ -12,8 +14,11 @@ from pytransformer.data.batches import TokenBatches
 from pytransformer.data.tokenizer import Tokenizer
 from pytransformer.model import Transformer
 from pytransformer.training.config import TrainingConfig
+from pytransformer.training.processes import Processes
 from pytransformer.training.split import open_split
 from pytransformer.training.update import autocast
+
+T = TypeVar("T")
 
 # Sentences translated between two looks at whether the run shall stop.
 _TRANSLATED_AT_ONCE = 64
@@ -48,14 +53,22 @@ class Validator:
         signature: sacreBLEU's, of the scores.
     """
 
-    def __init__(self, config: TrainingConfig, tokenizer: Tokenizer) -> None:
+    def __init__(
+        self, config: TrainingConfig, tokenizer: Tokenizer, processes: Processes | None = None
+    ) -> None:
         """Read the validation data.
+
+        Args:
+            config: what the run was told.
+            tokenizer: that of the data.
+            processes: those that share the work; None: this one alone.
 
         Raises:
             UserError: as ``open_split``, or if sacreBLEU's tokenizer is not installed.
         """
         self._options = config.training
         self._judging = config.validation
+        self._processes = processes or Processes()
         self._tokenizer = tokenizer
         dataset = open_split(config, "valid")
         self._batches = TokenBatches(dataset, config.data.batch_tokens, seed=0, shuffle=False)
@@ -74,17 +87,21 @@ class Validator:
         model.eval()
         try:
             with torch.no_grad(), torch.random.fork_rng(devices=[]):
-                loss = self._loss(model, stop)
-                translations = self._translate(model, stop)
+                own = self._loss(model, stop), self._translate(model, stop)
         finally:
             model.train()
-        if loss is None or translations is None:
+        every = self._processes.gather(own)
+        losses = [loss for loss, _ in every if loss is not None]
+        translated = [texts for _, texts in every if texts is not None]
+        if len(losses) < len(every) or len(translated) < len(every):
             return None
-        return Validation(loss, self._bleu(translations)[0])
+        loss = sum(total for total, _ in losses) / sum(count for _, count in losses)
+        return Validation(loss, self._bleu(_dealt_back(translated))[0])
 
-    def _loss(self, model: Transformer, stop: Callable[[], bool]) -> float | None:
+    def _loss(self, model: Transformer, stop: Callable[[], bool]) -> tuple[float, int] | None:
+        """The sum over this process's tokens, and how many they are."""
         total, count = 0.0, 0
-        for batch in self._batches.epoch(0):
+        for batch in self._own(self._batches.epoch(0)):
             if stop():
                 return None
             src, tgt = batch.src.to(self._options.device), batch.tgt.to(self._options.device)
@@ -92,25 +109,37 @@ class Validator:
                 loss = model.loss(src, tgt, label_smoothing=0.0, reduction="sum")
             total += loss.item()
             count += batch.tokens_target
-        return total / count
+        return total, count
 
     def _translate(self, model: Transformer, stop: Callable[[], bool]) -> list[str] | None:
         # Decoding is needed here only; a program that builds its own loop stays free of it.
         from pytransformer.decoding import Translator
 
         translator = Translator(model, self._tokenizer)
+        own = list(self._own(self._sources))
         translations: list[str] = []
-        for start in range(0, len(self._sources), _TRANSLATED_AT_ONCE):
+        for start in range(0, len(own), _TRANSLATED_AT_ONCE):
             if stop():
                 return None
-            sources = self._sources[start : start + _TRANSLATED_AT_ONCE]
+            sources = own[start : start + _TRANSLATED_AT_ONCE]
             translations += translator.translate(sources, beam_size=self._judging.beam_size)
         return translations
+
+    def _own(self, items: Iterable[T]) -> Iterator[T]:
+        return islice(items, self._processes.rank, None, self._processes.size)
 
     def _bleu(self, translations: Sequence[str]) -> tuple[float, str]:
         from pytransformer.decoding.evaluation import corpus_bleu
 
         return corpus_bleu(translations, self._references, self._judging.tokenize)
+
+
+def _dealt_back(parts: Sequence[Sequence[str]]) -> list[str]:
+    """What ``_own`` dealt out, in its order."""
+    whole = [""] * sum(map(len, parts))
+    for rank, part in enumerate(parts):
+        whole[rank :: len(parts)] = part
+    return whole
 
 
 def _spread(pairs: Sequence[tuple[str, str]], max_sentences: int) -> Sequence[tuple[str, str]]:

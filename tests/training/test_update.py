@@ -16,10 +16,19 @@ from pytransformer.data import Batch, ParallelDataset, TokenBatches
 from pytransformer.errors import UserError
 from pytransformer.training import train
 from pytransformer.training.config import TrainingOptions
+from pytransformer.training.exchange import GradientExchange
+from pytransformer.training.processes import Processes
+from pytransformer.training.stream import Share
 from pytransformer.training.update import accumulate_gradients, create_optimizer, update
 from tests.cases.micro_run import config, read_log
 
 _OPTIONS = TrainingOptions(output="unused", clip_norm=1.0)
+_ALONE = GradientExchange([], Processes())
+
+
+def share(*batches: Batch) -> Share:
+    predicted = sum(batch.tokens_target for batch in batches)
+    return Share(batches, predicted, predicted + sum(batch.tokens_source for batch in batches))
 
 
 @pytest.fixture
@@ -40,7 +49,7 @@ def test_accumulation_equals_one_big_batch(
 ) -> None:
     model.double()
     parts = [batch(0, 3), batch(3, 20), batch(20, 21)]
-    loss = sum(part.item() for part in accumulate_gradients(model, parts, _OPTIONS))
+    loss = sum(part.item() for part in accumulate_gradients(model, share(*parts), _OPTIONS, _ALONE))
     gradients = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
     model.zero_grad()
     whole = batch(0, 21)
@@ -55,8 +64,8 @@ def test_an_update_lowers_the_loss_of_its_batch(
     model: Transformer, batch: Callable[[int, int], Batch]
 ) -> None:
     optimizer = create_optimizer(model, _OPTIONS)
-    first = update(model, optimizer, [batch(0, 20)], 1e-3, _OPTIONS)
-    second = update(model, optimizer, [batch(0, 20)], 1e-3, _OPTIONS)
+    first = update(model, optimizer, share(batch(0, 20)), 1e-3, _OPTIONS, _ALONE)
+    second = update(model, optimizer, share(batch(0, 20)), 1e-3, _OPTIONS, _ALONE)
     assert first.applied
     assert second.loss < first.loss
     assert first.tokens == batch(0, 20).tokens_source + batch(0, 20).tokens_target
@@ -69,7 +78,7 @@ def test_what_is_not_finite_changes_nothing(
     parameter = model.encoder.layers[0].feed_forward.b1
     parameter.register_hook(lambda gradient: torch.full_like(gradient, math.nan))
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    made = update(model, optimizer, [batch(0, 5)], 1e-3, _OPTIONS)
+    made = update(model, optimizer, share(batch(0, 5)), 1e-3, _OPTIONS, _ALONE)
     assert not made.applied
     assert math.isfinite(made.loss)
     assert not math.isfinite(made.grad_norm)

@@ -1,0 +1,47 @@
+"""A process that makes 50 updates in float64 and writes the parameters: DATA ACCUMULATE OUTPUT."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from pytransformer import Transformer, TransformerConfig
+from pytransformer.data import ParallelDataset, TokenBatches
+from pytransformer.training.config import TrainingOptions
+from pytransformer.training.exchange import GradientExchange
+from pytransformer.training.processes import join
+from pytransformer.training.stream import BatchStream
+from pytransformer.training.update import create_optimizer, update
+
+
+def main(data: str, accumulate: int, output: str) -> None:
+    options = TrainingOptions(output="unused", accumulate=accumulate, clip_norm=1.0)
+    torch.manual_seed(1)
+    with join("cpu") as processes:
+        dataset = ParallelDataset(data)
+        config = TransformerConfig.preset(
+            "tiny", vocab_size=dataset.vocab_size, d_model=16, heads=2, ff=32, dropout=0.0
+        )
+        model = Transformer(config).double()
+        optimizer = create_optimizer(model, options)
+        # Buckets of a few parameters each.
+        exchange = GradientExchange(list(model.parameters()), processes, bucket_bytes=4096)
+        batches = TokenBatches(dataset, 300, seed=1)
+        stream = BatchStream(batches, 0, 0, processes.rank, processes.size)
+        losses = [
+            update(model, optimizer, stream.take(accumulate), 1e-3, options, exchange).loss
+            for _ in range(50)
+        ]
+        assert processes.gather(losses) == [losses] * processes.size
+        state = {name: value.contiguous() for name, value in model.state_dict().items()}
+        for other in processes.gather(state):
+            assert all(torch.equal(other[name], value) for name, value in state.items())
+        if processes.first:
+            save_file({**state, "losses": torch.tensor(losses)}, Path(output))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])

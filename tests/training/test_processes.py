@@ -1,0 +1,172 @@
+"""Several processes train as one: the same updates, the same bits after a stop, no hanging."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from pytransformer import ops
+from pytransformer.data import ParallelDataset, TokenBatches
+from pytransformer.training.stream import BatchStream, deal
+from tests.cases.device import cpu_only
+from tests.cases.micro_run import read_log, write_config
+from tests.cases.processes import ROOT, finish, start, train_together
+
+pytestmark = [
+    cpu_only,
+    pytest.mark.skipif(
+        ops.BACKEND == "reference", reason="what processes tell each other is the same for it"
+    ),
+]
+
+
+def _equal(one: Path, other: Path) -> bool:
+    for name in ("model.safetensors", "optimizer.safetensors"):
+        first, second = load_file(one / "last" / name), load_file(other / "last" / name)
+        if first.keys() != second.keys():
+            return False
+        if not all(torch.equal(first[key], second[key]) for key in first):
+            return False
+    return True
+
+
+def _losses(output: Path) -> list[float]:
+    return [entry["loss"] for entry in read_log(output)]
+
+
+def test_one_two_and_four_make_the_same_updates(data: Path, tmp_path: Path) -> None:
+    parameters = {}
+    for size in (1, 2, 4):
+        path = tmp_path / f"{size}.safetensors"
+        command = ["-m", "tests.cases.updates_in_float64", str(data), str(4 // size), str(path)]
+        for status, _, error in finish(start([command] * size)):
+            assert status == 0, error
+        parameters[size] = load_file(path)
+    for size in (2, 4):
+        for name, expected in parameters[1].items():
+            torch.testing.assert_close(parameters[size][name], expected, rtol=0, atol=1e-9)
+
+
+def test_two_learn_and_go_on_to_the_bit(data: Path, tmp_path: Path) -> None:
+    changes = {"validation__every_steps": 4, "validation__max_sentences": 5, "model__dropout": 0.2}
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    configs = {
+        output: write_config(output.with_suffix(".toml"), data, output, **changes)
+        for output in (whole, parts)
+    }
+    done = train_together(2, configs[whole])
+    assert [status for status, _, _ in done] == [0, 0], done
+    assert "Done: 12 updates" in done[0][1]
+    assert "step 4: validation loss" in done[0][2]
+    assert done[1][1] == ""
+    assert done[1][2] == ""
+    for steps in (5, 12):
+        resume = ["--resume"] if steps > 5 else []
+        options = ["--set", f"training.max_steps={steps}", *resume]
+        done = train_together(2, configs[parts], *options)
+        assert [status for status, _, _ in done] == [0, 0], done
+    assert len(_losses(whole)) == 12
+    assert _losses(parts) == _losses(whole)
+    assert _equal(whole, parts)
+    generators = load_file(whole / "last" / "optimizer.safetensors")
+    assert not torch.equal(generators["generator.0"], generators["generator.1"])
+    # More or fewer go on too, and say that it is another run from there.
+    ((status, _, error),) = train_together(
+        1, configs[parts], "--resume", "--set", "training.max_steps=13"
+    )
+    assert status == 0
+    assert "processes: 2 -> 1; the run goes on, but" in error
+
+
+def test_torchrun_starts_them(data: Path, tmp_path: Path) -> None:
+    path = write_config(tmp_path / "train.toml", data, tmp_path / "run", training__max_steps=2)
+    run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [*run, "-m", "pytransformer", "train", str(path)],
+        cwd=ROOT, capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Done: 2 updates") == 1
+    assert [entry["step"] for entry in read_log(tmp_path / "run")] == [1, 2]
+
+
+def _wait_for_updates(output: Path, processes: list[subprocess.Popen[str]]) -> None:
+    for _ in range(600):
+        if (output / "log.jsonl").exists() and (output / "log.jsonl").stat().st_size > 0:
+            return
+        if any(process.poll() is not None for process in processes):
+            break
+        time.sleep(0.1)
+    raise AssertionError(finish(processes))
+
+
+def test_a_signal_to_one_stops_all_and_saves(data: Path, tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    path = write_config(tmp_path / "train.toml", data, output, training__max_steps=100_000)
+    processes = start([["-m", "pytransformer", "train", str(path)]] * 2)
+    _wait_for_updates(output, processes)
+    processes[1].send_signal(signal.SIGTERM)
+    done = finish(processes)
+    assert [status for status, _, _ in done] == [143, 143], done
+    step = read_log(output)[-1]["step"]
+    assert f"Stopped at step {step:,}; saved in {output}/last" in done[0][1]
+    assert (output / "last").resolve().name == f"step-{step}"
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_the_end_of_one_ends_the_other(data: Path, tmp_path: Path, victim: int) -> None:
+    output = tmp_path / "run"
+    path = write_config(tmp_path / "train.toml", data, output, training__max_steps=100_000)
+    processes = start([["-m", "pytransformer", "train", str(path)]] * 2)
+    _wait_for_updates(output, processes)
+    processes[victim].kill()
+    done = finish(processes)
+    status, _, error = done[1 - victim]
+    assert status == 1
+    assert "another process of this run ended or cannot be reached" in error
+    assert "Traceback" not in error
+
+
+def test_those_that_do_not_belong_together_are_refused(data: Path, tmp_path: Path) -> None:
+    path = write_config(tmp_path / "train.toml", data, tmp_path / "run")
+    command = ["-m", "pytransformer", "train", str(path)]
+    done = finish(start([command, [*command, "--set", "training.seed=2"]]))
+    for status, _, error in done:
+        assert status == 1
+        assert "process 1 begins at step 0 and process 0 at step 0, or their data or conf" in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_batches_are_dealt_evenly() -> None:
+    costs = [10, 90, 30, 70, 50, 20, 80, 60]
+    for size in (1, 2, 4):
+        parts = [deal(costs, rank, size) for rank in range(size)]
+        assert sorted(index for part in parts for index in part) == list(range(8))
+        assert {len(part) for part in parts} == {8 // size}
+        assert all(part == sorted(part) for part in parts)
+        sums = [sum(costs[index] for index in part) for part in parts]
+        assert max(sums) - min(sums) <= 20
+
+
+def test_the_stream_gives_each_its_share(data: Path) -> None:
+    batches = TokenBatches(ParallelDataset(data), 300, seed=1)
+    alone = BatchStream(batches, 0, 0)
+    several = [BatchStream(batches, 0, 0, rank, 2) for rank in range(2)]
+    for _ in range(batches.batches_per_epoch(0)):  # across the end of a pass
+        whole, shares = alone.take(4), [stream.take(2) for stream in several]
+        for share in shares:
+            assert (share.predicted, share.tokens) == (whole.predicted, whole.tokens)
+        parts = [batch for share in shares for batch in share.batches]
+        assert sum(batch.tokens_target for batch in parts) == whole.predicted
+        values = [np.sort(np.concatenate([batch.src.values.numpy() for batch in some]))
+                  for some in (parts, whole.batches)]  # fmt: skip
+        assert np.array_equal(*values)
+        assert {(stream.epoch, stream.batch) for stream in several} == {(alone.epoch, alone.batch)}
