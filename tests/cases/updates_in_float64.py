@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 
@@ -36,6 +37,14 @@ def main(data: str, accumulate: int, output: str) -> None:
             for _ in range(50)
         ]
         assert processes.gather(losses) == [losses] * processes.size
+        # What is not finite in one process changes nothing in any.
+        if processes.rank == processes.size - 1:
+            model.embedding.register_hook(lambda gradient: gradient * math.nan)
+        before = model.embedding.detach().clone()
+        lost = update(model, optimizer, stream.take(accumulate), 1e-3, options, exchange)
+        assert not lost.applied
+        assert math.isfinite(lost.loss)
+        assert torch.equal(model.embedding, before)
         state = {name: value.contiguous() for name, value in model.state_dict().items()}
         for other in processes.gather(state):
             assert all(torch.equal(other[name], value) for name, value in state.items())
