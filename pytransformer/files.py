@@ -212,17 +212,26 @@ def write_checksums(directory: Path, names: Iterable[str]) -> None:
     write_json(directory / CHECKSUMS, {name: describe(directory / name) for name in names})
 
 
-def verify_checksums(directory: Path, remedy: str) -> None:
+def verify_checksums(directory: Path, remedy: str, required: Iterable[str] = ()) -> None:
     """Check every file that ``checksums.json`` lists; a directory without one passes.
 
+    Args:
+        directory: where the files lie.
+        remedy: what the user can do, appended to the message.
+        required: files that the list has to name.
+
     Raises:
-        UserError: naming the first file that is missing, truncated or changed, with ``remedy``.
+        UserError: naming the first file that is missing, truncated, changed or not listed.
     """
     listing = directory / CHECKSUMS
     if not listing.exists():
         return
-    for name, expected in read_json(listing, remedy).items():
+    listed = read_json(listing, remedy)
+    for name, expected in listed.items():
         check(directory / name, expected, remedy)
+    for name in required:
+        if name not in listed:
+            raise UserError(f"{listing} does not list {name}; {remedy}")
 
 
 def _beside(path: Path, suffix: str) -> Path:

@@ -9,7 +9,6 @@ whole under its name or not at all.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,9 @@ from pytransformer.training.state import TrainingState
 
 _MODEL = "model.safetensors"
 _OPTIMIZER = "optimizer.safetensors"
+_FILES = (_MODEL, _OPTIMIZER, STATE)
 _GENERATOR = "generator"
+_MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
 
 def save(
@@ -68,7 +69,7 @@ def save(
         states = {f"{_GENERATOR}.{rank}": state for rank, state in enumerate(generators)}
         save_tensors(temporary / _OPTIMIZER, {**moments, **states})
         write_json(temporary / STATE, {"state": state.to_dict(), "identity": identity})
-        write_checksums(temporary, [_MODEL, _OPTIMIZER, STATE])
+        write_checksums(temporary, _FILES)
     if state.best_step == state.step:
         atomic_link(output / BEST, directory.name)
     atomic_link(output / LAST, directory.name)
@@ -83,14 +84,17 @@ def read_state(directory: Path) -> tuple[TrainingState, dict[str, Any]]:
     remedy = _remedy(directory)
     if not (directory / "checksums.json").is_file():
         raise UserError(f"{directory} is no whole checkpoint (no checksums.json); {remedy}")
-    verify_checksums(directory, remedy)
+    verify_checksums(directory, remedy, required=_FILES)
     values = read_json(directory / STATE, remedy)
     try:
-        return TrainingState(**values["state"]), values["identity"]
-    except (KeyError, TypeError) as error:
+        state, identity = TrainingState.from_dict(values.get("state")), values.get("identity")
+        if not isinstance(identity, dict):
+            raise ValueError(f"the identity is {identity!r}")
+    except ValueError as error:
         raise UserError(
-            f"{directory / STATE} was written by another version ({error}); {remedy}"
+            f"{directory / STATE} is damaged or of another version: {error}; {remedy}"
         ) from error
+    return state, identity
 
 
 def load_weights(directory: Path, model: nn.Module) -> None:
@@ -117,20 +121,21 @@ def restore(
         UserError: as ``load_weights``.
     """
     load_weights(directory, model)
-    tensors = _load_tensors(directory / _OPTIMIZER)
-    found = [name for name in tensors if re.fullmatch(rf"{_GENERATOR}\.\d+", name)]
-    generators = {name: tensors.pop(name) for name in found}
-    if not generators:
-        raise UserError(f"{directory / _OPTIMIZER} holds no {_GENERATOR}; {_remedy(directory)}")
-    if len(generators) == size:
-        torch.set_rng_state(generators[f"{_GENERATOR}.{rank}"])
-    moments: dict[int, dict[str, Tensor]] = {}
-    positions = {name: index for index, (name, _) in enumerate(model.named_parameters())}
-    for key, tensor in tensors.items():
-        name, _, kind = key.rpartition(".")
-        moments.setdefault(positions[name], {})[kind] = tensor
+    path = directory / _OPTIMIZER
+    tensors = _load_tensors(path)
+    generators = _take_generators(tensors, path)
+    moments = _sorted_moments(tensors, model, path)
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": moments, "param_groups": groups})
+    if len(generators) != size:
+        return
+    try:
+        torch.set_rng_state(generators[rank])
+    except (RuntimeError, TypeError) as error:
+        raise UserError(
+            f"{path}: {_GENERATOR}.{rank} is no state of this torch's generator; "
+            f"{_remedy(directory)}"
+        ) from error
 
 
 def _remedy(directory: Path) -> str:
@@ -148,6 +153,40 @@ def _optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> di
     }
 
 
+def _take_generators(tensors: dict[str, Tensor], path: Path) -> list[Tensor]:
+    """The states of the generators by rank, taken out of ``tensors``."""
+    generators: list[Tensor] = []
+    while (name := f"{_GENERATOR}.{len(generators)}") in tensors:
+        generators.append(tensors.pop(name))
+    if not generators:
+        raise UserError(f"{path} holds no {_GENERATOR}.0; {_remedy(path.parent)}")
+    return generators
+
+
+def _sorted_moments(
+    tensors: dict[str, Tensor], model: nn.Module, path: Path
+) -> dict[int, dict[str, Tensor]]:
+    """Adam's moments by the parameters' places; none of a parameter that was never updated."""
+    moments: dict[int, dict[str, Tensor]] = {}
+    left = dict(tensors)
+    for index, (name, parameter) in enumerate(model.named_parameters()):
+        own = {kind: left.pop(f"{name}.{kind}", None) for kind in _MOMENTS}
+        if all(tensor is None for tensor in own.values()):
+            continue
+        moments[index] = {}
+        for kind, tensor in own.items():
+            like = torch.zeros((), dtype=torch.float32) if kind == "step" else parameter
+            if tensor is None or tensor.shape != like.shape or tensor.dtype != like.dtype:
+                raise UserError(
+                    f"{path}: {name}.{kind} is missing or not {list(like.shape)} of {like.dtype}; "
+                    f"{_remedy(path.parent)}"
+                )
+            moments[index][kind] = tensor
+    for name in left:
+        raise UserError(f"{path}: {name} belongs to nothing of this run; {_remedy(path.parent)}")
+    return moments
+
+
 def _load_parameters(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
     expected = model.state_dict()
     for name in [*expected, *tensors]:
@@ -157,6 +196,9 @@ def _load_parameters(model: nn.Module, tensors: dict[str, Tensor], path: Path) -
         here, there = tuple(expected[name].shape), tuple(tensors[name].shape)
         if here != there:
             raise UserError(f"{path}: {name} has shape {there}, the model of this run has {here}")
+        if tensors[name].dtype != expected[name].dtype:
+            kinds = f"{tensors[name].dtype}, not {expected[name].dtype}"
+            raise UserError(f"{path}: {name} holds numbers of {kinds}")
     model.load_state_dict(tensors)
 
 

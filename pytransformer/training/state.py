@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import typing
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,5 +44,32 @@ class TrainingState:
     log_lines: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values by name; ``TrainingState(**values)`` inverts it."""
+        """Plain values by name; ``from_dict`` inverts it."""
         return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Any) -> TrainingState:
+        """A state of plain values; those that are absent are as at the start.
+
+        Raises:
+            ValueError: naming a value that cannot be.
+        """
+        if not isinstance(values, dict):
+            raise ValueError(f"the state is {values!r}")
+        kinds = typing.get_type_hints(cls)
+        for name, value in values.items():
+            if name not in kinds:
+                raise ValueError(f"{name} is unknown")
+            if not _can_be(value, kinds[name]):
+                raise ValueError(f"{name} = {value!r} cannot be")
+        return cls(**values)
+
+
+def _can_be(value: Any, kind: Any) -> bool:
+    """Whether it is a count or a finite measure, none below 0; or None where that may be."""
+    allowed = typing.get_args(kind) or (kind,)
+    if value is None:
+        return type(None) in allowed
+    if type(value) is int:
+        return value >= 0
+    return type(value) is float and float in allowed and math.isfinite(value) and value >= 0
