@@ -12,18 +12,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 240
 
+# Without asking what this machine is called, which not every one can answer.
+LOCAL = {"MASTER_ADDR": "127.0.0.1", "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
+
 
 def start(commands: Sequence[Sequence[str]]) -> list[subprocess.Popen[str]]:
     """Start Python with each command's arguments, as the processes of one group."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    places = {
-        "WORLD_SIZE": str(len(commands)),
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "OMP_NUM_THREADS": "1",
-    }
+    places = {**LOCAL, "WORLD_SIZE": str(len(commands)), "MASTER_PORT": str(port)}
     return [
         subprocess.Popen(
             [sys.executable, *command],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from pytransformer.data import ParallelDataset, TokenBatches
 from pytransformer.training.stream import BatchStream, deal
 from tests.cases.device import cpu_only
 from tests.cases.micro_run import read_log, write_config
-from tests.cases.processes import ROOT, finish, start, train_together
+from tests.cases.processes import LOCAL, ROOT, SECONDS, finish, start, train_together
 
 pytestmark = [
     cpu_only,
@@ -89,9 +90,11 @@ def test_two_learn_and_go_on_to_the_bit(data: Path, tmp_path: Path) -> None:
 def test_torchrun_starts_them(data: Path, tmp_path: Path) -> None:
     path = write_config(tmp_path / "train.toml", data, tmp_path / "run", training__max_steps=2)
     run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    run += ["--local-addr", "127.0.0.1"]
     done = subprocess.run(
         [*run, "-m", "pytransformer", "train", str(path)],
-        cwd=ROOT, capture_output=True, text=True, timeout=240, check=False,
+        cwd=ROOT, env={**os.environ, **LOCAL},
+        capture_output=True, text=True, timeout=SECONDS, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Done: 2 updates") == 1
