@@ -64,7 +64,7 @@ def test_a_recipe_trains_by_its_name(
 ) -> None:
     output = tmp_path / "true"  # a path, whatever TOML would make of it
     command = ["train", "multi30k-en-de-tok", "--data", str(data), "--output", str(output)]
-    micro = ["training.max_steps=1", "model.d_model=16", "model.encoder_layers=1"]
+    micro = ["training.max_steps=1", "training.warmup_steps=1", "model.d_model=16"]
     changes = [word for change in micro for word in ("--set", change)]
     assert main([*command, *changes]) == 0
     resolved = tomllib.loads((output / "config.toml").read_text())
