@@ -18,6 +18,7 @@ from pytransformer.training.exchange import GradientExchange
 from pytransformer.training.processes import Processes
 from pytransformer.training.stream import BatchStream
 from pytransformer.training.update import create_optimizer, learning_rate, update
+from tests.cases.device import cpu_only
 
 NAMES = recipes.names()
 
@@ -34,6 +35,7 @@ def test_those_that_are_promised_are_there() -> None:
     } <= set(NAMES)  # fmt: skip
 
 
+@cpu_only  # where the recipes train unless they are told otherwise
 @pytest.mark.parametrize("name", NAMES)
 def test_it_makes_an_update(name: str, data: Path) -> None:
     chosen = configured(name, str(data))

@@ -18,6 +18,7 @@ import pytest
 from pytransformer import files
 from pytransformer.cli.main import main
 from pytransformer.training import trainer
+from tests.cases.device import DEVICE
 from tests.cases.micro_run import read_log, write_config
 
 
@@ -65,6 +66,7 @@ def test_a_recipe_trains_by_its_name(
     output = tmp_path / "true"  # a path, whatever TOML would make of it
     command = ["train", "multi30k-en-de-tok", "--data", str(data), "--output", str(output)]
     micro = ["training.max_steps=1", "training.warmup_steps=1", "model.d_model=16"]
+    micro.append(f"training.device={DEVICE}")
     changes = [word for change in micro for word in ("--set", change)]
     assert main([*command, *changes]) == 0
     resolved = tomllib.loads((output / "config.toml").read_text())
