@@ -59,7 +59,7 @@ def test_it_makes_an_update(name: str, data: Path) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_its_commands_can_be_given(name: str) -> None:
     about = recipes.about(name)
-    for line in (*about.prepare, *about.finish):
+    for line in about.commands:
         program, *arguments = shlex.split(line)
         assert program == "pytransformer"
         build_parser(arguments).parse_args(arguments)  # ends the process where it is wrong
@@ -71,7 +71,7 @@ def test_its_commands_can_be_given(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_averaged_is_kept(name: str) -> None:
     kept = configured(name).checkpoints.keep
-    for line in recipes.about(name).finish:
+    for line in recipes.about(name).commands:
         words = shlex.split(line)
         if words[1] == "average":
             assert kept == int(words[words.index("--last") + 1])

@@ -94,14 +94,12 @@ def _list() -> str:
 def _describe(name: str) -> str:
     _refuse_unknown(name)
     about = recipes.about(name)
-    train = () if name == "demo" else (f"pytransformer train {name} --data DATA --output RUN",)
-    commands = [*about.prepare, *train, *about.finish] or ["pytransformer demo"]
     parts = {"text": about.text, "score": about.score}
     told = [
         textwrap.fill(f"{part:6} {text}", 100, subsequent_indent=" " * 7)
         for part, text in parts.items()
     ]
-    return "\n".join([f"{name}: {about.summary}", *told, *(f"  {command}" for command in commands)])
+    return "\n".join([f"{name}: {about.summary}", *told, *(f"  {line}" for line in about.commands)])
 
 
 def _refuse_unknown(name: str) -> None:

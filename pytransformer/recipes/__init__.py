@@ -1,8 +1,8 @@
 """Training configurations that come with the package, by name.
 
 A recipe is ``NAME.toml``: the tables of a configuration without the directories, and a table
-``[recipe]`` that says what it is for, how its data is prepared, what is done after the training,
-and what score it reaches by whose measurement.
+``[recipe]`` that says what it is for, by which commands it is used, and what score it reaches by
+whose measurement.
 """
 
 from __future__ import annotations
@@ -22,15 +22,13 @@ class About:
     Attributes:
         summary: one line.
         text: where the text comes from.
-        prepare: commands that turn the text into data.
-        finish: commands that make the final model of the trained run and score it.
+        commands: from the text to the score of the final model.
         score: what is reached on which test set, and who measured it.
     """
 
     summary: str
     text: str
-    prepare: tuple[str, ...]
-    finish: tuple[str, ...]
+    commands: tuple[str, ...]
     score: str
 
 
@@ -50,8 +48,7 @@ def read(name: str) -> dict[str, Any]:
 def about(name: str) -> About:
     """What a recipe is for, and how it is used."""
     told = _read(name)["recipe"]
-    lists = {key: tuple(told[key]) for key in ("prepare", "finish")}
-    return About(**{**told, **lists})
+    return About(**{**told, "commands": tuple(told["commands"])})
 
 
 def _read(name: str) -> dict[str, Any]:

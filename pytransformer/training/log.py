@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import json
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
@@ -66,21 +67,12 @@ class Log:
 
 
 class NoLog(Log):
-    """What a process writes that is not the one to write: nothing."""
+    """What a process writes that is not the one to write: it goes nowhere and locks nobody out."""
 
     def __init__(self) -> None:
+        self._path = Path(os.devnull)
+        self._file = self._path.open("a", encoding="utf-8")
         self.lines = 0
-
-    def write(self, kind: str, step: int, epoch: float, **values: Any) -> None:
-        """Write nothing."""
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        pass
 
 
 def _lock(file: TextIO, output: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pytransformer.errors import UserError
 from pytransformer.files import read_json, remove_unfinished
+from pytransformer.training.state import TrainingState
 from pytransformer.training.validation import Validation
 
 CONFIG = "config.toml"
@@ -85,12 +86,8 @@ def _scored(output: Path) -> list[tuple[int, Validation]]:
 def _scores(output: Path, step: int) -> Validation | None:
     """Of the validation at this very step; None where there was none, or the file is damaged."""
     try:
-        state = read_json(place(output, step) / STATE, remedy="")["state"]
-        validated, loss, bleu = (
-            state[name] for name in ("validated_step", "validated_loss", "validated_bleu")
-        )
-    except (UserError, KeyError, TypeError):
+        values = read_json(place(output, step) / STATE, remedy="").get("state")
+        scores = TrainingState.from_dict(values).scores_at(step)
+    except (UserError, ValueError):
         return None
-    if validated != step or loss is None or bleu is None:
-        return None
-    return Validation(float(loss), float(bleu))
+    return scores and Validation(*scores)

@@ -47,6 +47,16 @@ class TrainingState:
         """Plain values by name; ``from_dict`` inverts it."""
         return dataclasses.asdict(self)
 
+    def scores_at(self, step: int) -> tuple[float, float] | None:
+        """Loss and BLEU of the validation at ``step``; None if the last one was another."""
+        if (
+            self.validated_step != step
+            or self.validated_loss is None
+            or self.validated_bleu is None
+        ):
+            return None
+        return self.validated_loss, self.validated_bleu
+
     @classmethod
     def from_dict(cls, values: Any) -> TrainingState:
         """A state of plain values; those that are absent are as at the start.

@@ -199,12 +199,10 @@ class Trainer:
     def _is_among_best(self) -> bool:
         """Whether the model as it is was just validated, and belongs to the best to be kept."""
         state, metric = self._state, self._config.validation.metric
-        if state.validated_step != state.step:
+        scores = state.scores_at(state.step)
+        if scores is None:
             return False
-        if state.validated_loss is None or state.validated_bleu is None:
-            return False
-        scores = Validation(state.validated_loss, state.validated_bleu)
-        better = shelf.count_better(self._output, state.step, scores, metric)
+        better = shelf.count_better(self._output, state.step, Validation(*scores), metric)
         # Only the first process is sure to see what it wrote.
         return self._processes.gather(better)[0] < self._config.checkpoints.keep_best
 

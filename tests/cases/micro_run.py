@@ -7,6 +7,9 @@ import random
 from pathlib import Path
 from typing import Any
 
+import torch
+from safetensors.torch import load_file
+
 from pytransformer.data import prepare
 from pytransformer.training import TrainingConfig, from_tables
 from tests.cases.device import DEVICE
@@ -75,6 +78,22 @@ def write_config(path: Path, data: Path, output: Path, **changes: Any) -> Path:
 
     path.write_text(toml.dumps(config(data, output, **changes)), encoding="utf-8")
     return path
+
+
+def losses(output: Path) -> list[float]:
+    """The losses of a run's updates, as its log has them."""
+    return [entry["loss"] for entry in read_log(output)]
+
+
+def same_bits(one: Path, other: Path) -> bool:
+    """Whether two runs have come to the same parameters, moments and generators."""
+    for name in ("model.safetensors", "optimizer.safetensors"):
+        first, second = (load_file(output / "last" / name) for output in (one, other))
+        if first.keys() != second.keys():
+            return False
+        if not all(torch.equal(first[key], second[key]) for key in first):
+            return False
+    return True
 
 
 def read_log(output: Path, kind: str = "train") -> list[dict[str, Any]]:

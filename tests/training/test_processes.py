@@ -18,7 +18,7 @@ from pytransformer import ops
 from pytransformer.data import ParallelDataset, TokenBatches
 from pytransformer.training.stream import BatchStream, deal
 from tests.cases.device import cpu_only
-from tests.cases.micro_run import read_log, write_config
+from tests.cases.micro_run import losses, read_log, same_bits, write_config
 from tests.cases.processes import LOCAL, ROOT, SECONDS, finish, start, train_together
 
 pytestmark = [
@@ -27,20 +27,6 @@ pytestmark = [
         ops.BACKEND == "reference", reason="what processes tell each other is the same for it"
     ),
 ]
-
-
-def _equal(one: Path, other: Path) -> bool:
-    for name in ("model.safetensors", "optimizer.safetensors"):
-        first, second = load_file(one / "last" / name), load_file(other / "last" / name)
-        if first.keys() != second.keys():
-            return False
-        if not all(torch.equal(first[key], second[key]) for key in first):
-            return False
-    return True
-
-
-def _losses(output: Path) -> list[float]:
-    return [entry["loss"] for entry in read_log(output)]
 
 
 def test_one_two_and_four_make_the_same_updates(data: Path, tmp_path: Path) -> None:
@@ -74,9 +60,9 @@ def test_two_learn_and_go_on_to_the_bit(data: Path, tmp_path: Path) -> None:
         options = ["--set", f"training.max_steps={steps}", *resume]
         done = train_together(2, configs[parts], *options)
         assert [status for status, _, _ in done] == [0, 0], done
-    assert len(_losses(whole)) == 12
-    assert _losses(parts) == _losses(whole)
-    assert _equal(whole, parts)
+    assert len(losses(whole)) == 12
+    assert losses(parts) == losses(whole)
+    assert same_bits(whole, parts)
     generators = load_file(whole / "last" / "optimizer.safetensors")
     assert not torch.equal(generators["generator.0"], generators["generator.1"])
     # More or fewer go on too, and say that it is another run from there.

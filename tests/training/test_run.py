@@ -19,24 +19,15 @@ from pytransformer.directory import load_model
 from pytransformer.errors import UserError
 from pytransformer.training import train
 from pytransformer.training.log import Log
-from tests.cases.micro_run import config, read_log
-
-
-def _losses(output: Path) -> list[float]:
-    return [entry["loss"] for entry in read_log(output)]
-
-
-def _files_equal(one: Path, other: Path, name: str) -> bool:
-    first, second = load_file(one / "last" / name), load_file(other / "last" / name)
-    return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
+from tests.cases.micro_run import config, losses, read_log, same_bits
 
 
 def test_a_run_learns_and_leaves_a_model(data: Path, tmp_path: Path) -> None:
     output = tmp_path / "run"
     outcome = train(config(data, output, training__max_steps=40, validation__every_steps=20))
-    losses = _losses(output)
-    assert len(losses) == 40
-    assert sum(losses[-5:]) / 5 < 0.8 * losses[0]
+    seen = losses(output)
+    assert len(seen) == 40
+    assert sum(seen[-5:]) / 5 < 0.8 * seen[0]
     valid = read_log(output, "valid")
     assert [entry["step"] for entry in valid] == [20, 40]
     assert valid[1]["loss"] < valid[0]["loss"]
@@ -88,20 +79,19 @@ def test_resume_gives_the_bits_of_an_uninterrupted_run(
     train(config(data, whole, training__max_steps=15, **every))
     for steps in (4, 9, 15):
         train(config(data, parts, training__max_steps=steps, **every), resume=steps > 4)
-    assert _losses(parts) == _losses(whole)
-    assert _files_equal(whole, parts, "model.safetensors")
-    assert _files_equal(whole, parts, "optimizer.safetensors")
+    assert losses(parts) == losses(whole)
+    assert same_bits(whole, parts)
 
 
 def test_resume_repeats_what_came_after_the_checkpoint(data: Path, tmp_path: Path) -> None:
     output = tmp_path / "run"
     changes = {"checkpoints__every_steps": 4, "checkpoints__keep": 9}
     train(config(data, output, **changes))
-    losses, weights = _losses(output), load_file(output / "last" / "model.safetensors")
+    seen, weights = losses(output), load_file(output / "last" / "model.safetensors")
     (output / "last").unlink()
     (output / "last").symlink_to("step-4")
     train(config(data, output, **changes), resume=True)
-    assert _losses(output) == losses
+    assert losses(output) == seen
     again = load_file(output / "last" / "model.safetensors")
     assert all(torch.equal(again[name], weights[name]) for name in weights)
     assert len(read_log(output, "valid")) == 1
@@ -110,8 +100,8 @@ def test_resume_repeats_what_came_after_the_checkpoint(data: Path, tmp_path: Pat
 def test_seed_decides_the_run(data: Path, tmp_path: Path) -> None:
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         train(config(data, tmp_path / name, training__max_steps=3, training__seed=seed))
-    assert _losses(tmp_path / "a") == _losses(tmp_path / "b")
-    assert _losses(tmp_path / "a") != _losses(tmp_path / "c")
+    assert losses(tmp_path / "a") == losses(tmp_path / "b")
+    assert losses(tmp_path / "a") != losses(tmp_path / "c")
 
 
 @pytest.mark.skipif(ops.BACKEND == "reference", reason="torch's sums follow its threads")
@@ -124,15 +114,15 @@ def test_threads_do_not_change_the_run(data: Path, tmp_path: Path) -> None:
     finally:
         torch.set_num_threads(threads)
     for count in (2, 3):
-        assert _losses(tmp_path / str(count)) == _losses(tmp_path / "1")
-        assert _files_equal(tmp_path / "1", tmp_path / str(count), "optimizer.safetensors")
+        assert losses(tmp_path / str(count)) == losses(tmp_path / "1")
+        assert same_bits(tmp_path / "1", tmp_path / str(count))
 
 
 def test_bfloat16_keeps_float32_parameters_and_learns(data: Path, tmp_path: Path) -> None:
     output = tmp_path / "run"
     train(config(data, output, training__precision="bfloat16", training__max_steps=30))
-    losses = _losses(output)
-    assert losses[-1] < losses[0]
+    seen = losses(output)
+    assert seen[-1] < seen[0]
     assert all(
         tensor.dtype == torch.float32
         for tensor in load_file(output / "last" / "model.safetensors").values()
