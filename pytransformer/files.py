@@ -1,7 +1,8 @@
 """Writing that leaves either the old state or the new one, and checksums to tell damage.
 
 A file or a directory is written under a temporary name beside its place, flushed to the disk, and
-renamed. A full disk, an interruption or a crash before the rename leaves what was there before.
+renamed; the new name is flushed too, before anything that the old one meant is removed. A full
+disk, an interruption, a crash or a power loss leaves what was there before, or what replaces it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import secrets
 import shutil
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from pytransformer.errors import UserError
 CHECKSUMS = "checksums.json"
 
 # What `_beside` makes of a name: a process that was killed leaves such names behind.
-_UNFINISHED = re.compile(r"\..+\.[0-9a-f]{16}\.(tmp|old)")
+_UNFINISHED = re.compile(r"\.(.+)\.[0-9a-f]{16}\.(?:tmp|old)")
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
@@ -54,15 +55,20 @@ def atomic_file(path: Path) -> Iterator[Path]:
             was.
     """
     with _wording_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_directory(path.parent)
         temporary = _beside(path, ".tmp")
         temporary.touch(exist_ok=False)
         mode = temporary.stat().st_mode
+        # Within a directory that has only a temporary name yet, that directory flushes all at once.
+        alone = not any(_UNFINISHED.fullmatch(parent.name) for parent in path.parents)
         try:
             yield temporary
-            _finish(temporary, mode)
+            temporary.chmod(stat.S_IMODE(mode))
+            if alone:
+                flush(temporary)
             temporary.replace(path)
-            flush(path.parent)
+            if alone:
+                flush(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -85,7 +91,7 @@ def atomic_directory(path: Path, *, replace: bool = False) -> Iterator[Path]:
     # A name through a link ("last") replaces what the link points to, not the link.
     path = path.resolve()
     with _wording_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_directory(path.parent)
         temporary = _beside(path, ".tmp")
         temporary.mkdir()
         mode = temporary.stat().st_mode
@@ -108,6 +114,35 @@ def atomic_link(path: Path, target: str) -> None:
     temporary = _beside(path, ".tmp")
     temporary.symlink_to(target)
     temporary.replace(path)
+    flush(path.parent)
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory and its parents, where they are missing, to last."""
+    missing = [place for place in (path, *path.parents) if not place.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for place in missing:
+        flush(place.parent)
+
+
+def remove_directories(paths: Sequence[Path]) -> None:
+    """Remove directories with what they hold: under its name, none is ever there in part."""
+    hidden = [path.rename(_beside(path, ".tmp")) for path in paths]
+    for parent in {path.parent for path in paths}:
+        flush(parent)
+    for path in hidden:
+        shutil.rmtree(path)
+
+
+def restore_former(directory: Path) -> None:
+    """Give directories their names back that a process was killed between two renames of.
+
+    Several processes may do so at the same time, but nobody may be writing there.
+    """
+    for path in list(directory.glob(".*.old")):
+        if (match := _UNFINISHED.fullmatch(path.name)) and not (directory / match[1]).exists():
+            with contextlib.suppress(OSError):  # another was faster; what is missing is named later
+                path.rename(directory / match[1])
 
 
 def remove_unfinished(directory: Path) -> None:
@@ -268,7 +303,7 @@ def _put_in_place(temporary: Path, path: Path) -> None:
         except OSError:
             former.rename(path)
             raise
-        shutil.rmtree(former, ignore_errors=True)
+        former.rename(temporary)
 
 
 def _exchange(one: Path, other: Path) -> bool:

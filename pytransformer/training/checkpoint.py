@@ -46,10 +46,7 @@ def save(
     identity: dict[str, Any],
     generators: Sequence[Tensor],
 ) -> None:
-    """Write ``output/step-N`` for ``N = state.step``, and let the links point to it.
-
-    ``last`` always does, ``best`` if the state says so; ``last`` comes last, so that a run resumed
-    from it finds everything that belongs to it.
+    """Write ``output/step-N`` for ``N = state.step``; ``link`` lets the links point to it.
 
     Args:
         output: the directory of the run.
@@ -60,19 +57,26 @@ def save(
         generators: the states of the processes' generators, by rank.
 
     Raises:
-        UserError: if the disk is full; earlier checkpoints and links are then as they were.
+        UserError: if the disk is full; earlier checkpoints are then as they were.
     """
-    directory = place(output, state.step)
-    with atomic_directory(directory, replace=True) as temporary:
+    with atomic_directory(place(output, state.step), replace=True) as temporary:
         save_tensors(temporary / _MODEL, model.state_dict())
         moments = _optimizer_tensors(model, optimizer)
         states = {f"{_GENERATOR}.{rank}": state for rank, state in enumerate(generators)}
         save_tensors(temporary / _OPTIMIZER, {**moments, **states})
         write_json(temporary / STATE, {"state": state.to_dict(), "identity": identity})
         write_checksums(temporary, _FILES)
+
+
+def link(output: Path, state: TrainingState) -> None:
+    """Let ``last`` point to ``output/step-N`` for ``N = state.step``, and ``best`` if it is.
+
+    ``last`` comes last, so that a run resumed from it finds everything that belongs to it.
+    """
+    name = place(output, state.step).name
     if state.best_step == state.step:
-        atomic_link(output / BEST, directory.name)
-    atomic_link(output / LAST, directory.name)
+        atomic_link(output / BEST, name)
+    atomic_link(output / LAST, name)
 
 
 def read_state(directory: Path) -> tuple[TrainingState, dict[str, Any]]:

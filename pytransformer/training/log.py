@@ -54,6 +54,17 @@ class Log:
             raise OutputError(f"cannot write {self._path}: {error.strerror}", error) from error
         self.lines += 1
 
+    def flush(self) -> None:
+        """Put all lines on the disk, as what counts them has to be able to rely on them.
+
+        Raises:
+            OutputError: if the disk is full.
+        """
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise OutputError(f"cannot write {self._path}: {error.strerror}", error) from error
+
     def __enter__(self) -> Log:
         return self
 

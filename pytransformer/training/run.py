@@ -18,7 +18,13 @@ from pytransformer.data.tokenizer import Tokenizer
 from pytransformer.devices import usable_device
 from pytransformer.directory import save_model
 from pytransformer.errors import UserError
-from pytransformer.files import WriteError, write_text
+from pytransformer.files import (
+    WriteError,
+    make_directory,
+    remove_unfinished,
+    restore_former,
+    write_text,
+)
 from pytransformer.model import Transformer
 from pytransformer.training import checkpoint, shelf, toml
 from pytransformer.training.config import TrainingConfig
@@ -94,12 +100,18 @@ def _train(config: TrainingConfig, resume: bool, processes: Processes) -> Outcom
 
 def _begin(parts: Parts, last: Path | None, resume: bool, log: Log, progress: Progress) -> None:
     """What the first process does before the first update."""
-    if last:
-        _continue(parts, last, log, progress)
-    elif resume:
-        progress.say("no checkpoint yet: starting anew")
     output = Path(parts.config.training.output)
-    write_text(output / shelf.CONFIG, toml.dumps(parts.config))
+    try:
+        remove_unfinished(output)
+        if last:
+            _continue(parts, last, log, progress)
+            keep, metric = parts.config.checkpoints, parts.config.validation.metric
+            shelf.prune(output, keep.keep, keep.keep_best, metric)  # the last save may not have
+        elif resume:
+            progress.say("no checkpoint yet: starting anew")
+        write_text(output / shelf.CONFIG, toml.dumps(parts.config))
+    except OSError as error:
+        raise OutputError(f"cannot write {output}: {error.strerror}", error) from error
 
 
 def _starting_point(output: Path, resume: bool) -> Path | None:
@@ -117,20 +129,24 @@ def _starting_point(output: Path, resume: bool) -> Path | None:
 
 
 def _last_checkpoint(output: Path) -> Path | None:
-    """What ``last`` points to; None where a run began and saved nothing yet."""
+    """What ``last`` points to; None where a run began and saved nothing yet.
+
+    Without that link, as where the first save was cut short, it is the latest checkpoint.
+    """
     _refuse_copied_links(output)
-    last = output / shelf.LAST
+    restore_former(output)
+    last, steps = output / shelf.LAST, shelf.steps(output)
     if last.is_symlink():
         return last.resolve()
+    if steps:
+        return shelf.place(output, steps[-1])
     names = [path.name for path in output.iterdir()] if output.is_dir() else []
     present = {name for name in names if not name.startswith(".")}  # what a killed process left
     if present <= {shelf.CONFIG, shelf.LOG}:
         return None
-    command = shelf.link_command(output)
-    remedy = f"make it with: {command}" if command else "name another [training] output"
     raise UserError(
-        f"cannot resume {output}: it has no link `{shelf.LAST}` to a checkpoint, but holds "
-        f"{', '.join(sorted(present)[:3])}; {remedy}"
+        f"cannot resume {output}: it has no checkpoint, but holds "
+        f"{', '.join(sorted(present)[:3])}; name another [training] output"
     )
 
 
@@ -234,7 +250,7 @@ def _open_log(parts: Parts, output: Path) -> Log:
     if not parts.processes.first:
         return NoLog()
     try:
-        output.mkdir(parents=True, exist_ok=True)
+        make_directory(output)
     except OSError as error:
         raise OutputError(f"cannot make {output}: {error.strerror}", error) from error
     return Log(output / shelf.LOG, parts.state.log_lines)
@@ -256,6 +272,9 @@ def _continue(parts: Parts, last: Path, log: Log, progress: Progress) -> None:
             f"{output / shelf.LOG} has {log.lines:,} lines, but {state.log_lines:,} were written "
             f"up to step {state.step:,}: the others are lost"
         )
+    if not (output / shelf.LAST).exists():
+        checkpoint.link(output, state)
+        progress.say(f"{output / shelf.LAST} was missing: going on from {last.name}")
     if not (output / shelf.MODEL).exists():
         best = last if state.best_step is None else (output / shelf.BEST).resolve()
         _write_model(output / shelf.MODEL, parts, best)

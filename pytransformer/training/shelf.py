@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
 from pathlib import Path
 
 from pytransformer.errors import UserError
-from pytransformer.files import read_json, remove_unfinished
+from pytransformer.files import read_json, remove_directories
 from pytransformer.training.state import TrainingState
 from pytransformer.training.validation import Validation
 
@@ -57,15 +56,12 @@ def count_better(output: Path, step: int, scores: Validation, metric: str) -> in
 def prune(output: Path, keep: int, keep_best: int, metric: str) -> None:
     """Remove all checkpoints but the ``keep`` latest and the ``keep_best`` best.
 
-    Those that ``last`` and ``best`` name stay in any case. What a process left that was killed
-    while it saved is removed too.
+    Those that ``last`` and ``best`` name stay in any case.
     """
     kept = {*steps(output)[-keep:], *best_steps(output, metric)[:keep_best]}
     linked = {(output / name).resolve() for name in (LAST, BEST)}
-    for step in steps(output):
-        if step not in kept and place(output, step).resolve() not in linked:
-            shutil.rmtree(place(output, step))
-    remove_unfinished(output)
+    others = [place(output, step) for step in steps(output) if step not in kept]
+    remove_directories([path for path in others if path.resolve() not in linked])
 
 
 def link_command(output: Path, *, besides: str = "") -> str | None:

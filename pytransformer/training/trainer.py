@@ -209,9 +209,10 @@ class Trainer:
     def _save(self) -> None:
         """Write a checkpoint; the model directory too, if this is the best model so far.
 
-        The model comes first: were the process to end in between, the run resumed from the
-        previous checkpoint would reach this point again. Before the first validation the model
-        directory follows the latest checkpoint.
+        ``last`` is changed when all else is there: were the process to end before, the run resumed
+        from the previous checkpoint would reach this point again. The first checkpoint is there
+        before the first model, so that a run can be resumed from it. Before the first validation
+        the model directory follows the latest checkpoint.
         """
         self._state.log_lines = self._log.lines
         generators = self._processes.gather(torch.get_rng_state())
@@ -226,12 +227,14 @@ class Trainer:
 
     def _write_checkpoint(self, generators: Sequence[Tensor]) -> None:
         parts, state = self._parts, self._state
-        if state.best_step in (None, state.step):
-            record = describe_model(parts.record, state)
-            save_model(self._output / shelf.MODEL, parts.model, parts.tokenizer, record)
+        self._log.flush()
         checkpoint.save(
             self._output, parts.model, parts.optimizer, state, parts.identity, generators
         )
+        if state.best_step in (None, state.step):
+            record = describe_model(parts.record, state)
+            save_model(self._output / shelf.MODEL, parts.model, parts.tokenizer, record)
+        checkpoint.link(self._output, state)
         keep, metric = self._config.checkpoints, self._config.validation.metric
         shelf.prune(self._output, keep.keep, keep.keep_best, metric)
 

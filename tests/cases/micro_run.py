@@ -100,3 +100,12 @@ def read_log(output: Path, kind: str = "train") -> list[dict[str, Any]]:
     """The lines of ``kind`` in the log of a run."""
     lines = (output / "log.jsonl").read_text(encoding="utf-8").splitlines()
     return [entry for entry in map(json.loads, lines) if entry["kind"] == kind]
+
+
+def told(output: Path, kind: str = "train") -> list[dict[str, Any]]:
+    """The same without what depends on the clock."""
+    clock = ("seconds", "tokens_per_second")
+    return [
+        {key: value for key, value in line.items() if key not in clock}
+        for line in read_log(output, kind)
+    ]

@@ -17,7 +17,7 @@ import pytest
 
 from pytransformer import files
 from pytransformer.cli.main import main
-from pytransformer.training import trainer
+from pytransformer.training import checkpoint
 from tests.cases.device import DEVICE
 from tests.cases.micro_run import read_log, write_config
 
@@ -97,11 +97,11 @@ def test_a_full_disk_names_the_command_that_goes_on(
 ) -> None:
     path = write_config(tmp_path / "train.toml", data, tmp_path / "run", training__max_steps=2)
 
-    def save_model(directory: Path, *arguments: object) -> None:
-        with files.atomic_directory(directory):
+    def save(output: Path, *arguments: object) -> None:
+        with files.atomic_directory(output / "step-2"):
             raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(trainer, "save_model", save_model)
+    monkeypatch.setattr(checkpoint, "save", save)
     for code, remedy in ((errno.ENOSPC, "make room"), (errno.EIO, "repair that")):
         assert main(["train", str(path), *(["--resume"] if code == errno.EIO else [])]) == 1
         message = capsys.readouterr().err.splitlines()[-1]

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,7 +15,7 @@ from pytransformer import ops
 from pytransformer.directory import load_model
 from pytransformer.training import checkpoint, shelf
 from tests.cases.device import cpu_only
-from tests.cases.micro_run import read_log, same_bits, write_config
+from tests.cases.micro_run import same_bits, told, write_config
 
 KILLS = 20
 STEPS = 2000
@@ -61,15 +60,6 @@ def _kill(process: subprocess.Popen[bytes], output: Path, chooser: random.Random
     return True
 
 
-def _told(output: Path, kind: str) -> list[dict[str, Any]]:
-    """Lines of the log, without what depends on the clock."""
-    clock = ("seconds", "tokens_per_second")
-    return [
-        {key: value for key, value in line.items() if key not in clock}
-        for line in read_log(output, kind)
-    ]
-
-
 def test_killed_at_random_moments(data: Path, tmp_path: Path) -> None:
     changes = {
         "training__max_steps": STEPS, "training__threads": 1, "model__dropout": 0.2,
@@ -97,7 +87,7 @@ def test_killed_at_random_moments(data: Path, tmp_path: Path) -> None:
     done = _start(configs[killed])
     assert done.wait(SECONDS) == 0, done.communicate()[1]
     for kind in ("train", "valid"):
-        assert _told(killed, kind) == _told(whole, kind)
+        assert told(killed, kind) == told(whole, kind)
     assert shelf.steps(killed) == shelf.steps(whole)
     assert not list(killed.glob(".*"))
     assert same_bits(whole, killed)

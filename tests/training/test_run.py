@@ -166,16 +166,38 @@ def test_missing_data_leaves_no_output(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_resume_without_the_link_touches_nothing(data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("copied", [False, True])
+def test_resume_without_links_goes_on_from_the_latest(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], copied: bool
+) -> None:
+    whole, output = tmp_path / "whole", tmp_path / "run"
+    train(config(data, whole))
+    train(config(data, output, training__max_steps=8, checkpoints__every_steps=5))
+    for name in ("last", "best"):
+        (output / name).unlink()
+    if not copied:  # a first save that was cut short
+        shutil.rmtree(output / "step-5")
+        shutil.rmtree(output / "model")
+    capsys.readouterr()
+    train(config(data, output), resume=True)
+    said = capsys.readouterr().err
+    assert f"{output}/last was missing: going on from step-8" in said
+    assert ("written again from step-8" in said) == (not copied)
+    assert losses(output) == losses(whole)
+    assert same_bits(whole, output)
+
+
+def test_resume_of_a_model_alone_touches_nothing(data: Path, tmp_path: Path) -> None:
     output = tmp_path / "run"
     train(config(data, output))
-    (output / "last").unlink()
+    for name in ("last", "best"):
+        (output / name).unlink()
+    shutil.rmtree(output / "step-12")
     log = (output / "log.jsonl").read_bytes()
-    with pytest.raises(
-        UserError, match=rf"no link `last`.*; make it with: ln -sfn step-12 {output}/last"
-    ):
+    with pytest.raises(UserError, match=r"it has no checkpoint, but holds config.toml, log.jsonl,"):
         train(config(data, output), resume=True)
     assert (output / "log.jsonl").read_bytes() == log
+    assert (output / "model").is_dir()
 
 
 def test_a_copy_of_a_run_without_links_is_refused(data: Path, tmp_path: Path) -> None:
