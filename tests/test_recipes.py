@@ -48,7 +48,7 @@ def test_it_makes_an_update(name: str, data: Path) -> None:
     share = BatchStream(TokenBatches(dataset, 300, seed=1), 0, 0).take(options.accumulate)
     rate = learning_rate(1, config.d_model, options)
     exchange = GradientExchange(list(model.parameters()), Processes())
-    made = update(model, create_optimizer(model, options), share, rate, options, exchange)
+    made = update(model, create_optimizer(model, options), share, rate, options, exchange, float)
     assert made.applied
     assert rate > 0
     # Nothing is known yet: about as likely as any other of the pieces.

@@ -93,10 +93,6 @@ class GradientExchange:
             self._processes.wait(work)
         self._sent = []  # what is kept of it keeps the connections, which end before Python does
 
-    def total(self, number: float) -> float:
-        """The sum of a number over the processes, in the order of their ranks."""
-        return sum((part[0] for part in self._processes.gather_numbers([number])), 0.0)
-
     def _ready(self, parameter: Tensor) -> None:
         if not self._listening:
             return

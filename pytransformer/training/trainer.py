@@ -128,10 +128,11 @@ class Trainer:
         began = time.monotonic()
         share = parts.stream.take(options.accumulate)
         rate = learning_rate(state.step + 1, parts.model.config.d_model, options)
-        made = update(parts.model, parts.optimizer, share, rate, options, self._exchange)
+        made = update(
+            parts.model, parts.optimizer, share, rate, options, self._exchange, self._meet
+        )
         seconds = time.monotonic() - began
         state.epoch, state.batch = parts.stream.epoch, parts.stream.batch
-        self._tick()
         if not made.applied:
             self._skip(made.loss, made.grad_norm)
             return
@@ -161,7 +162,7 @@ class Trainer:
 
     def _validate(self) -> None:
         result = self._parts.validator.validate(self._parts.model, lambda: self._stop.requested)
-        self._tick()
+        self._meet()
         if result is None:
             return
         state = self._state
@@ -223,7 +224,7 @@ class Trainer:
                 message = f"cannot save step {self._state.step}: {error}"
                 raise OutputError(message, error) from error
         self._saved_step = self._state.step
-        self._tick()
+        self._meet()
 
     def _write_checkpoint(self, generators: Sequence[Tensor]) -> None:
         parts, state = self._parts, self._state
@@ -243,15 +244,20 @@ class Trainer:
         passes = round(self._parts.stream.passes, 4)
         self._log.write(kind, self._state.step, passes, seconds=seconds, **values)
 
-    def _tick(self) -> None:
-        """Bring the clock up to date, and learn whether any process was asked to stop."""
-        own = [time.monotonic() - self._started, float(self._stop.signal or 0)]
+    def _meet(self, number: float = 0.0) -> float:
+        """The sum of a number over the processes, in the order of their ranks.
+
+        The same message brings the clock up to date, and tells whether any of them was asked to
+        stop.
+        """
+        own = [number, time.monotonic() - self._started, float(self._stop.signal or 0)]
         every = self._processes.gather_numbers(own)
-        self._state.seconds = every[0][0]
-        asked = [int(signal) for _, signal in every if signal]
+        self._state.seconds = every[0][1]
+        asked = [int(signal) for _, _, signal in every if signal]
         if asked and self._processes.size > 1:
             self._stop.follow(asked[0])
             self._agreed_to_stop = True
+        return sum((part[0] for part in every), 0.0)
 
 
 def _falls_on(step: int, every: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -65,10 +66,20 @@ def update(
     rate: float,
     options: TrainingOptions,
     exchange: GradientExchange,
+    total: Callable[[float], float],
 ) -> Update:
     """Learn from the batches of all processes as if they were one batch.
 
     A loss or gradient that is not finite leaves parameters and optimizer untouched, everywhere.
+
+    Args:
+        model: what learns.
+        optimizer: over its parameters.
+        share: the batches of this process.
+        rate: the learning rate.
+        options: how.
+        exchange: gives every process the same gradients.
+        total: the sum of a number over the processes, the same for every one.
     """
     optimizer.zero_grad(set_to_none=True)
     losses = accumulate_gradients(model, share, options, exchange)
@@ -76,7 +87,7 @@ def update(
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
     norm = gradient_norm(gradients)
     # Read last: on a CUDA device it waits until all is done.
-    loss = exchange.total(sum((part.item() for part in losses), 0.0))
+    loss = total(sum((part.item() for part in losses), 0.0))
     applied = math.isfinite(loss) and math.isfinite(norm)
     if applied:
         clip_gradients(gradients, norm, options.clip_norm)

@@ -15,7 +15,7 @@ from pytransformer.training.config import TrainingOptions
 from pytransformer.training.exchange import GradientExchange
 from pytransformer.training.processes import join
 from pytransformer.training.stream import BatchStream
-from pytransformer.training.update import create_optimizer, update
+from pytransformer.training.update import Update, create_optimizer, update
 
 
 def main(data: str, accumulate: int, output: str) -> None:
@@ -32,16 +32,21 @@ def main(data: str, accumulate: int, output: str) -> None:
         exchange = GradientExchange(list(model.parameters()), processes, bucket_bytes=4096)
         batches = TokenBatches(dataset, 300, seed=1)
         stream = BatchStream(batches, 0, 0, processes.rank, processes.size)
-        losses = [
-            update(model, optimizer, stream.take(accumulate), 1e-3, options, exchange).loss
-            for _ in range(50)
-        ]
+
+        def learn() -> Update:
+            share = stream.take(accumulate)
+            return update(model, optimizer, share, 1e-3, options, exchange, total)
+
+        def total(number: float) -> float:
+            return sum(processes.gather(number))
+
+        losses = [learn().loss for _ in range(50)]
         assert processes.gather(losses) == [losses] * processes.size
         # What is not finite in one process changes nothing in any.
         if processes.rank == processes.size - 1:
             model.embedding.register_hook(lambda gradient: gradient * math.nan)
         before = model.embedding.detach().clone()
-        lost = update(model, optimizer, stream.take(accumulate), 1e-3, options, exchange)
+        lost = learn()
         assert not lost.applied
         assert math.isfinite(lost.loss)
         assert torch.equal(model.embedding, before)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,11 @@ from safetensors.torch import load_file
 
 from pytransformer import ops
 from pytransformer.data import ParallelDataset, TokenBatches
+from pytransformer.training import train
+from pytransformer.training.processes import Processes
 from pytransformer.training.stream import BatchStream, deal
 from tests.cases.device import cpu_only
-from tests.cases.micro_run import losses, read_log, same_bits, write_config
+from tests.cases.micro_run import config, losses, read_log, same_bits, write_config
 from tests.cases.processes import LOCAL, ROOT, SECONDS, finish, start, train_together
 
 pytestmark = [
@@ -85,6 +88,20 @@ def test_torchrun_starts_them(data: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Done: 2 updates") == 1
     assert [entry["step"] for entry in read_log(tmp_path / "run")] == [1, 2]
+
+
+def test_processes_meet_once_an_update(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    met, gather = [], Processes.gather_numbers
+
+    def gather_and_count(self: Processes, numbers: Sequence[float]) -> list[list[float]]:
+        met.append(len(numbers))
+        return gather(self, numbers)
+
+    monkeypatch.setattr(Processes, "gather_numbers", gather_and_count)
+    train(config(data, tmp_path / "run", training__max_steps=5))
+    assert len(met) == 5 + 2  # and after the validation and the save at the end
 
 
 def _wait_for_updates(output: Path, processes: list[subprocess.Popen[str]]) -> None:

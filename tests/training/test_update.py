@@ -64,8 +64,9 @@ def test_an_update_lowers_the_loss_of_its_batch(
     model: Transformer, batch: Callable[[int, int], Batch]
 ) -> None:
     optimizer = create_optimizer(model, _OPTIONS)
-    first = update(model, optimizer, share(batch(0, 20)), 1e-3, _OPTIONS, _ALONE)
-    second = update(model, optimizer, share(batch(0, 20)), 1e-3, _OPTIONS, _ALONE)
+    one = share(batch(0, 20))
+    first = update(model, optimizer, one, 1e-3, _OPTIONS, _ALONE, float)
+    second = update(model, optimizer, one, 1e-3, _OPTIONS, _ALONE, float)
     assert first.applied
     assert second.loss < first.loss
     assert first.tokens == batch(0, 20).tokens_source + batch(0, 20).tokens_target
@@ -78,7 +79,7 @@ def test_what_is_not_finite_changes_nothing(
     parameter = model.encoder.layers[0].feed_forward.b1
     parameter.register_hook(lambda gradient: torch.full_like(gradient, math.nan))
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    made = update(model, optimizer, share(batch(0, 5)), 1e-3, _OPTIONS, _ALONE)
+    made = update(model, optimizer, share(batch(0, 5)), 1e-3, _OPTIONS, _ALONE, float)
     assert not made.applied
     assert math.isfinite(made.loss)
     assert not math.isfinite(made.grad_norm)
