@@ -16,8 +16,10 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.rendezvous import rendezvous
 
 from pytransformer.errors import UserError
+from pytransformer.training.meeting import meet
 
 T = TypeVar("T")
 
@@ -89,11 +91,16 @@ def join(device: str) -> Iterator[Processes]:
     importlib.import_module("torch._dynamo")
     if device == "cuda":
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    _worded(lambda: dist.init_process_group("nccl" if device == "cuda" else "gloo"))
+    _worded(lambda: _connect("nccl" if device == "cuda" else "gloo"))
     try:
         yield Processes(dist.get_rank(), dist.get_world_size(), device)
     finally:
         dist.destroy_process_group()
+
+
+def _connect(backend: str) -> None:
+    store, rank, size = next(rendezvous("env://"))
+    dist.init_process_group(backend, store=meet(store, rank, size), rank=rank, world_size=size)
 
 
 def _worded(call: Callable[[], Any]) -> Any:

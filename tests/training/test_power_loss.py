@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from pytransformer import files, ops
 from pytransformer.directory import load_model
-from pytransformer.training import TrainingConfig, shelf, train
+from pytransformer.training import TrainingConfig, checkpoint, shelf, train
 from pytransformer.training.log import Log
 from tests.cases.device import cpu_only
 from tests.cases.micro_run import config, same_bits, told
@@ -81,6 +81,8 @@ def test_power_is_lost_at_any_moment(
         write_tree(state.tree, place)
         capsys.readouterr()
         try:
+            for step in shelf.steps(place / "runs" / "run"):
+                checkpoint.read_state(shelf.place(place / "runs" / "run", step))
             train(_config(data, place / "runs" / "run"), resume=True)
             said = capsys.readouterr().err
             assert "are lost" not in said

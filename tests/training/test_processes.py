@@ -21,7 +21,7 @@ from pytransformer.training import train
 from pytransformer.training.processes import Processes
 from pytransformer.training.stream import BatchStream, deal
 from tests.cases.device import cpu_only
-from tests.cases.micro_run import config, losses, read_log, same_bits, write_config
+from tests.cases.micro_run import config, losses, read_log, same_bits, told, write_config
 from tests.cases.processes import LOCAL, ROOT, SECONDS, finish, start, train_together
 
 pytestmark = [
@@ -78,16 +78,44 @@ def test_two_learn_and_go_on_to_the_bit(data: Path, tmp_path: Path) -> None:
 
 def test_torchrun_starts_them(data: Path, tmp_path: Path) -> None:
     path = write_config(tmp_path / "train.toml", data, tmp_path / "run", training__max_steps=2)
-    run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    run += ["--local-addr", "127.0.0.1"]
-    done = subprocess.run(
-        [*run, "-m", "pytransformer", "train", str(path)],
-        cwd=ROOT, env={**os.environ, **LOCAL},
-        capture_output=True, text=True, timeout=SECONDS, check=False,
-    )  # fmt: skip
+    done = _torchrun("-m", "pytransformer", "train", str(path))
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Done: 2 updates") == 1
     assert [entry["step"] for entry in read_log(tmp_path / "run")] == [1, 2]
+
+
+def test_torchrun_starts_them_again(data: Path, tmp_path: Path) -> None:
+    changes = {"checkpoints__every_steps": 4, "model__dropout": 0.2}
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    configs = {
+        output: write_config(output.with_suffix(".toml"), data, output, **changes)
+        for output in (whole, killed)
+    }
+    alone = train_together(2, configs[whole])
+    assert [status for status, _, _ in alone] == [0, 0], alone
+    # One before there is a checkpoint, the other three updates after one.
+    moments = ["1:2", "0:7"]
+    markers = tmp_path / "markers"
+    markers.mkdir()
+    program = ["-m", "tests.cases.killed_once", str(markers), ",".join(moments)]
+    done = _torchrun("--max-restarts", "2", *program, str(configs[killed]), "--resume")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in markers.iterdir()) == sorted(moments)
+    said = [line for line in done.stderr.splitlines() if line.startswith(("no checkp", "resuming"))]
+    assert said == ["no checkpoint yet: starting anew"] * 2 + ["resuming at step 4"]
+    for kind in ("train", "valid"):
+        assert told(killed, kind) == told(whole, kind)
+    assert same_bits(whole, killed)
+
+
+def _torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Two processes of this machine."""
+    run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    return subprocess.run(
+        [*run, "--local-addr", "127.0.0.1", *arguments],
+        cwd=ROOT, env={**os.environ, **LOCAL},
+        capture_output=True, text=True, timeout=SECONDS, check=False,
+    )  # fmt: skip
 
 
 def test_processes_meet_once_an_update(
