@@ -29,7 +29,7 @@ from pytransformer import ops
 from pytransformer.errors import UserError
 
 # What CUDA devices have nothing to do with: plain products are cuBLAS's on both sides there.
-ON_THE_CPU = ("linear", "overhead", "scaling", "instruction_sets")
+ON_THE_CPU = ("linear", "overhead", "scaling", "instruction_sets", "processes")
 BENCHMARKS = (
     "linear",
     "attention",
@@ -43,6 +43,7 @@ BENCHMARKS = (
     "overhead",
     "scaling",
     "instruction_sets",
+    "processes",
 )
 
 

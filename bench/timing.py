@@ -68,10 +68,12 @@ def alternate(
     seconds: float = 2.0,
     warmup: int = 2,
     before: Callable[[str], object] | None = None,
+    agree: Callable[[bool], bool] = bool,
 ) -> dict[str, Timing]:
     """Time every side in turn, round after round, for about ``seconds`` in all.
 
-    ``before`` is called with the side's name before each run of it, and is not timed.
+    ``before`` is called with the side's name before each run of it, and is not timed. ``agree``
+    is told whether time is left, and decides whether another round follows.
     """
 
     def timed(name: str, side: Callable[[], object]) -> Callable[[], float]:
@@ -85,11 +87,15 @@ def alternate(
         return run
 
     works = {name: timed(name, side) for name, side in sides.items()}
-    return {name: Timing.of(samples) for name, samples in in_turn(works, seconds, warmup).items()}
+    samples = in_turn(works, seconds, warmup, agree)
+    return {name: Timing.of(of_one) for name, of_one in samples.items()}
 
 
 def in_turn(
-    works: Mapping[str, Callable[[], T]], seconds: float, warmup: int = 2
+    works: Mapping[str, Callable[[], T]],
+    seconds: float,
+    warmup: int = 2,
+    agree: Callable[[bool], bool] = bool,
 ) -> dict[str, Samples[T]]:
     """What each of ``works`` returns, round after round, for about ``seconds`` in all.
 
@@ -98,7 +104,7 @@ def in_turn(
     """
     end = time.perf_counter() + seconds
     for done in range(warmup):
-        if done and time.perf_counter() > end:
+        if done and not agree(time.perf_counter() <= end):
             break
         for work in works.values():
             work()
@@ -109,7 +115,7 @@ def in_turn(
     gc.disable()
     try:
         rounds = 0
-        while rounds < _FEWEST_CLEAN or time.perf_counter() < end:
+        while rounds < _FEWEST_CLEAN or agree(time.perf_counter() < end):
             for name, work in works.items():
                 switched = _involuntary_switches()
                 result = work()

@@ -122,10 +122,10 @@ def step(
     device = src.values.device
     if side == OURS:
         ours = Transformer(config).to(device)
-        return Step(lambda: ours.loss(src, tgt), _adam(ours), dtype, device)
+        return Step(lambda: ours.loss(src, tgt), adam(ours), dtype, device)
     theirs, padded = TorchTransformer(config).to(device), PaddedBatch(src, tgt)
     loss = compile_for(theirs) if side == COMPILED else theirs
-    return Step(lambda: loss(padded), _adam(theirs), dtype, device)
+    return Step(lambda: loss(padded), adam(theirs), dtype, device)
 
 
 def config_of(preset: str, dropout: float, vocabulary: int = VOCABULARY) -> TransformerConfig:
@@ -174,5 +174,6 @@ def operations(config: TransformerConfig, src: Packed, tgt: Packed) -> float:
     return 2.0 * (3.0 * (encoder + decoder + output) + 7.0 * d * float(pairs))
 
 
-def _adam(model: nn.Module) -> torch.optim.Optimizer:
+def adam(model: nn.Module) -> torch.optim.Optimizer:
+    """The update of every side."""
     return torch.optim.Adam(model.parameters(), lr=1e-4, betas=(0.9, 0.98), eps=1e-9, fused=True)

@@ -24,6 +24,7 @@ benchmarks:
   overhead            where a training step's time goes
   scaling             time and memory by length, batch and threads
   instruction_sets    what each instruction set reaches of the best one's speed
+  processes           two processes: summing gradients beside torch's ways, and two threads
 
 examples:
   pytransformer bench                        everything, and torch.compile takes its time

@@ -7,14 +7,15 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from bench import instruction_sets, linear, memory, overhead, scaling
+from bench import instruction_sets, linear, memory, overhead, processes, scaling, train_step
 from bench.case import OURS, TORCH, Case
 from bench.child import Unavailable, run_child
 from bench.instruction_sets import compare, running
 from bench.overhead import Parts, typical
 from bench.resident import Growth, peak_growth
 from bench.settings import Settings
-from pytransformer import _C
+from bench.timing import Timing
+from pytransformer import _C, Transformer
 from tests.cases.backend import native_only
 
 
@@ -129,6 +130,43 @@ def test_every_set_is_compared_with_the_best() -> None:
 def test_a_single_set_has_nothing_to_be_compared_with() -> None:
     table = instruction_sets.compare(_small(), ["generic"], seconds=0.0)
     assert table.notes == ["left out: generic is the only one that runs here"]
+
+
+@native_only
+def test_two_processes_take_turns() -> None:
+    found = processes.measure("tiny", sentences=1, seconds=0.0)
+    assert found.timings.keys() == {
+        processes.OVERLAPPED, processes.FLAT, processes.DDP, processes.ALONE,
+    }  # fmt: skip
+    assert all(timing.median > 0 and timing.samples == 5 for timing in found.timings.values())
+    config = train_step.config_of("tiny", 0.1)
+    assert found.parameters == sum(p.numel() for p in Transformer(config).parameters())
+    assert 2 * 2 * 12 <= found.tokens <= 2 * 2 * 24
+
+
+def test_ways_of_summing_are_compared_and_a_loss_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def measure(preset: str, sentences: int, seconds: float) -> processes.Found:
+        if preset == "base":
+            raise Unavailable("base failed: SIGKILL")
+        taken = {processes.OVERLAPPED: 1.0, processes.FLAT: 2.0, processes.DDP: 0.5}
+        return processes.Found(1_000_000, 3000, {
+            side: Timing(median, median, median, 5, 0, noisy=False)
+            for side, median in {**taken, processes.ALONE: 1.5}.items()
+        })  # fmt: skip
+
+    monkeypatch.setattr(processes, "measure", measure)
+    sums, beside = processes.tables(Settings())
+    assert sums.rows == [[preset, 4.0, 1e3, 2.0, 0.5] for preset in ("tiny", "small")]
+    assert sums.losses[0] == ("tiny, 2 processes: DistributedDataParallel takes 0.50 of our time")
+    assert len(sums.losses) == 2
+    assert beside.rows == [[name, 3000, 3000.0, 2000.0, 1.5] for name in ("tiny", "small")]
+    assert beside.summary == "2 processes are 1.50 to 1.50 times as fast as 2 threads"
+    assert sums.notes == beside.notes == ["base failed: SIGKILL"]
+
+
+def test_a_process_of_two_that_fails_says_why() -> None:
+    with pytest.raises(Unavailable, match=r"bench\.processes nothing 1 0\.0 failed: .*nothing"):
+        processes.measure("nothing", 1, 0.0)
 
 
 def _small() -> Iterator[tuple[str, Case]]:
