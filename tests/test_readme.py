@@ -52,6 +52,15 @@ def test_python_runs(index, tmp_path, monkeypatch):
     exec(compile(blocks("README.md", "python")[index], "README.md", "exec"), {})
 
 
+def test_the_arithmetic_of_training_at_scale_is_so(capsys):
+    page = "docs/training-at-scale.md"
+    programs = blocks(page, "python")
+    assert len(programs) == 2
+    for program, said in zip(programs, blocks(page, "text"), strict=True):
+        exec(compile(program, page, "exec"), {})
+        assert capsys.readouterr().out == said
+
+
 def test_the_configuration_is_accepted():
     (block,) = blocks("README.md", "toml")
     assert from_tables(tomllib.loads(block)).training.output == "run"

@@ -108,11 +108,32 @@ def test_torchrun_starts_them_again(data: Path, tmp_path: Path) -> None:
     assert same_bits(whole, killed)
 
 
+def test_a_signal_to_torchrun_saves(data: Path, tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    path = write_config(tmp_path / "train.toml", data, output, training__max_steps=100_000)
+    command = [*_TORCHRUN, "--max-restarts", "2", "-m", "pytransformer", "train", str(path)]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, **LOCAL},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    _wait_for_updates(output, [process])
+    process.send_signal(signal.SIGTERM)
+    ((_, said, _),) = finish([process])
+    step = read_log(output)[-1]["step"]
+    assert f"Stopped at step {step:,}; saved in {output}/last" in said
+    assert (output / "last").resolve().name == f"step-{step}"
+
+
+_TORCHRUN = [
+    *(sys.executable, "-m", "torch.distributed.run"),
+    *("--standalone", "--nproc-per-node", "2", "--local-addr", "127.0.0.1"),
+]
+
+
 def _torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Two processes of this machine."""
-    run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     return subprocess.run(
-        [*run, "--local-addr", "127.0.0.1", *arguments],
+        [*_TORCHRUN, *arguments],
         cwd=ROOT, env={**os.environ, **LOCAL},
         capture_output=True, text=True, timeout=SECONDS, check=False,
     )  # fmt: skip
