@@ -83,6 +83,9 @@ class TrainingOptions:
     adam_eps: float = option(1e-9, "added to Adam's denominator", more_than=0)
     weight_decay: float = option(0.0, "decoupled from the gradient, as AdamW's", at_least=0)
     clip_norm: float = option(0.0, "largest norm of all gradients together; 0: any", at_least=0)
+    max_skipped: int = option(
+        10, "updates in a row without a finite loss or gradient that end the run", at_least=1
+    )
     accumulate: int = option(1, "batches whose gradients make one update", at_least=1)
     precision: Literal["float32", "bfloat16"] = option(
         "float32", "bfloat16: float32 parameters under autocast"

@@ -67,10 +67,11 @@ class Progress:
         ):
             return
         fraction = self._fraction(passes)
+        skipped = f"skipped {self._state.skipped:,}  " if self._state.skipped else ""
         text = (
             f"step {self._state.step:,}  epoch {passes:.2f}  loss {last.loss:.3f}  "
             f"rate {last.rate:.2e}  {self._tokens / self._busy_seconds:,.0f} tok/s  "
-            f"ETA {clock_time(self._seconds_left(fraction))}"
+            f"{skipped}ETA {clock_time(self._seconds_left(fraction))}"
         )
         if self._bar is None:
             print(f"{fraction:4.0%}  {text}", file=self._stream, flush=True)

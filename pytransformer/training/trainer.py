@@ -30,8 +30,6 @@ from pytransformer.training.stream import BatchStream
 from pytransformer.training.update import learning_rate, update
 from pytransformer.training.validation import Validation, Validator
 
-MAX_SKIPPED_IN_A_ROW = 10
-
 
 @dataclass(frozen=True)
 class Parts:
@@ -151,13 +149,19 @@ class Trainer:
         state = self._state
         state.skipped += 1
         state.skipped_in_a_row += 1
-        self._write("skip", loss=_json_number(loss), grad_norm=_json_number(grad_norm))
-        if state.skipped_in_a_row == MAX_SKIPPED_IN_A_ROW:
+        self._write(
+            "skip",
+            loss=_json_number(loss),
+            grad_norm=_json_number(grad_norm),
+            skipped=state.skipped,
+        )
+        if state.skipped_in_a_row >= self._config.training.max_skipped:
             raise UserError(
-                f"{MAX_SKIPPED_IN_A_ROW} updates in a row after step {state.step} had a loss "
-                f"({loss}) or gradient norm ({grad_norm}) that is not finite; lower the learning "
-                "rate, lengthen [training] warmup_steps or set clip_norm. Checkpoints up to here "
-                f"are in {self._output}"
+                f"{state.skipped_in_a_row} updates in a row after step {state.step} had a loss or "
+                f"gradient norm that is not finite, the last one {loss} and {grad_norm}: "
+                f"[training] max_skipped = {self._config.training.max_skipped}; lower the learning "
+                "rate, lengthen warmup_steps or set clip_norm. Checkpoints up to here are in "
+                f"{self._output}"
             )
 
     def _validate(self) -> None:

@@ -44,6 +44,7 @@ _REFUSED = [
     ({"training__adam_betas": [0.9]}, "[training] adam_betas = [0.9]: must be a list of 2 numbers"),
     ({"training__adam_betas": [0.9, 1]}, "[training] adam_betas = 1.0: must be less than 1"),
     ({"training__adam_eps": 0}, "[training] adam_eps = 0.0: must be more than 0"),
+    ({"training__max_skipped": 0}, "[training] max_skipped = 0: must be at least 1"),
     ({"training__precision": "half"}, "must be one of float32, bfloat16"),
     ({"validation__metric": "ter"}, "[validation] metric = 'ter': must be one of bleu, loss"),
     ({"checkpoints__keep": 0}, "[checkpoints] keep = 0: must be at least 1"),

@@ -82,6 +82,15 @@ def test_a_terminal_gets_a_bar(clock: _Clock) -> None:
     assert "halfway\n" in shown
 
 
+def test_skipped_updates_are_counted(clock: _Clock) -> None:
+    stream = io.StringIO()
+    state = TrainingState(step=1, skipped=2)
+    progress = Progress(TrainingOptions(output="x", max_steps=10), state, stream)
+    clock.now += 100.0
+    progress.update(_UPDATE, seconds=8.0, passes=0.5)
+    assert "tok/s  skipped 2  ETA" in stream.getvalue()
+
+
 def test_clock_time() -> None:
     assert [clock_time(seconds) for seconds in (0.4, 59.6, 3599, 3600, 36061)] == [
         *("0:00", "1:00", "59:59", "1:00:00", "10:01:01")

@@ -87,8 +87,9 @@ def test_what_is_not_finite_changes_nothing(
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
-def test_ten_skipped_updates_end_a_run(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("most", [10, 3])
+def test_skipped_updates_in_a_row_end_a_run(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
     import pytransformer.training.trainer as trainer
 
@@ -101,11 +102,15 @@ def test_ten_skipped_updates_end_a_run(
         return dataclasses.replace(made, loss=math.nan, applied=False) if lost else made
 
     monkeypatch.setattr(trainer, "update", diverging)
-    with pytest.raises(
-        UserError, match=r"10 updates in a row after step 4 .*\(nan\).*warmup_steps"
-    ):
-        train(config(data, tmp_path / "run"))
-    assert len(calls) == 16
+    changes = {} if most == 10 else {"training__max_skipped": most}
+    message = (
+        rf"{most} updates in a row after step 4 .* the last one nan and \d.*"
+        rf"\[training\] max_skipped = {most}; .*warmup_steps"
+    )
+    with pytest.raises(UserError, match=message):
+        train(config(data, tmp_path / "run", **changes))
+    assert len(calls) == 6 + most
     skipped = read_log(tmp_path / "run", "skip")
-    assert [entry["step"] for entry in skipped] == [2, 2] + [4] * 10
+    assert [entry["step"] for entry in skipped] == [2, 2] + [4] * most
+    assert [entry["skipped"] for entry in skipped] == list(range(1, 3 + most))
     assert {entry["loss"] for entry in skipped} == {"nan"}
