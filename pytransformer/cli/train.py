@@ -147,7 +147,10 @@ def _report(outcome: Outcome, output: str, continuing: str) -> None:
         print(f"Stopped at step {state.step:,}; saved in {output}/last. Go on with:")
         print(f"  {continuing}")
         return
-    print(f"Done: {state.step:,} updates. The best model (step {state.best_step}):")
+    print(f"Done: {state.step:,} updates, up to {' and '.join(outcome.reached)}.")
+    if state.skipped:
+        print(f"Skipped, as loss or gradient was not finite: {state.skipped:,} updates.")
+    print(f"The best model (step {state.best_step}):")
     print(f"  {outcome.model_directory}")
     print("Translate with it:")
     print(f"  pytransformer translate {shlex.quote(str(outcome.model_directory))} < TEXT")

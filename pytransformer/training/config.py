@@ -99,6 +99,9 @@ class ValidationOptions:
     """``[validation]``: how the model is judged on the way; also once at the end."""
 
     every_steps: int = option(1000, "updates between validations; 0: only at the end", at_least=0)
+    patience: int = option(
+        0, "validations in a row without a better score that end the run; 0: no limit", at_least=0
+    )
     beam_size: int = option(1, "hypotheses per sentence; 1: greedy", at_least=1)
     max_sentences: int = option(500, "sentences to translate for BLEU; 0: all", at_least=0)
     metric: Literal["bleu", "loss"] = option("bleu", "what the best checkpoint is best in")
@@ -197,6 +200,7 @@ def from_tables(tables: Mapping[str, Any]) -> TrainingConfig:
         checkpoints=read_table("checkpoints", CheckpointOptions, tables.get("checkpoints", {})),
     )
     _check_together(config.training)
+    _check_patience(config.validation)
     return config
 
 
@@ -236,6 +240,14 @@ def _check_together(options: TrainingOptions) -> None:
         raise UserError(
             f'[training] learning_rate = {options.learning_rate}: schedule "paper" takes none; '
             'remove it or choose schedule = "inverse_sqrt" or "linear"'
+        )
+
+
+def _check_patience(options: ValidationOptions) -> None:
+    if options.patience and options.every_steps == 0:
+        raise UserError(
+            f"[validation] patience = {options.patience} counts validations, but every_steps = 0 "
+            "makes only one, at the end; set every_steps, or leave patience out"
         )
 
 

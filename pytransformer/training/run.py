@@ -26,7 +26,7 @@ from pytransformer.files import (
     write_text,
 )
 from pytransformer.model import Transformer
-from pytransformer.training import checkpoint, shelf, toml
+from pytransformer.training import checkpoint, limits, shelf, toml
 from pytransformer.training.config import TrainingConfig
 from pytransformer.training.errors import OutputError
 from pytransformer.training.interrupt import StopRequest
@@ -49,13 +49,15 @@ class Outcome:
     Attributes:
         state: where it stands.
         model_directory: the best model, ready to translate.
-        signal: the number of the signal that stopped it, None if it reached its limit.
+        signal: the number of the signal that stopped it, None if it reached a limit.
+        reached: the limits that it reached, a clause for each, as ``limits.reached``.
         first: whether this is the process that speaks for all.
     """
 
     state: TrainingState
     model_directory: Path
     signal: int | None
+    reached: list[str]
     first: bool
 
 
@@ -95,7 +97,8 @@ def _train(config: TrainingConfig, resume: bool, processes: Processes) -> Outcom
         raise OutputError(str(error), error) from error
     finally:
         progress.close()
-    return Outcome(parts.state, output / shelf.MODEL, stop.signal, processes.first)
+    reached = limits.reached(config, parts.state)
+    return Outcome(parts.state, output / shelf.MODEL, stop.signal, reached, processes.first)
 
 
 def _begin(parts: Parts, last: Path | None, resume: bool, log: Log, progress: Progress) -> None:

@@ -24,6 +24,7 @@ class TrainingState:
             finite.
         best_step: the step of the best validation, None before the first.
         best_loss, best_bleu: its scores.
+        worse_in_a_row: validations since then, none of them better.
         processes: how many trained together.
         log_lines: lines of the log that belong to the run up to here.
     """
@@ -40,6 +41,7 @@ class TrainingState:
     best_step: int | None = None
     best_loss: float | None = None
     best_bleu: float | None = None
+    worse_in_a_row: int = 0
     processes: int = 1
     log_lines: int = 0
 

@@ -16,7 +16,7 @@ from pytransformer.data.tokenizer import Tokenizer
 from pytransformer.directory import save_model
 from pytransformer.errors import UserError
 from pytransformer.model import Transformer
-from pytransformer.training import checkpoint, shelf
+from pytransformer.training import checkpoint, limits, shelf
 from pytransformer.training.config import TrainingConfig
 from pytransformer.training.errors import OutputError
 from pytransformer.training.exchange import GradientExchange
@@ -87,9 +87,9 @@ class Trainer:
         """
         self._parts.model.train()
         while True:
-            finished = self._finished()
-            if self._validation_due(finished):
+            if self._validation_due(self._finished()):
                 self._validate()
+            finished = self._finished()  # a validation may have been the last one to wait for
             if self._checkpoint_due(finished):
                 self._save()
             if finished or self._stopping:
@@ -102,12 +102,7 @@ class Trainer:
         return self._stop.requested if self._processes.size == 1 else self._agreed_to_stop
 
     def _finished(self) -> bool:
-        limits, state = self._config.training, self._state
-        return (
-            0 < limits.max_steps <= state.step
-            or 0 < limits.max_epochs <= state.epoch
-            or 0 < limits.max_minutes * 60 <= state.seconds
-        )
+        return bool(limits.reached(self._config, self._state))
 
     def _validation_due(self, finished: bool) -> bool:
         if self._state.validated_step == self._state.step:
@@ -177,6 +172,7 @@ class Trainer:
         )
         self._saved_step = None  # a checkpoint of this step would not know this validation
         better = self._is_best(result)
+        state.worse_in_a_row = 0 if better else state.worse_in_a_row + 1
         if better:
             state.best_step = state.step
             state.best_loss, state.best_bleu = result.loss, result.bleu
@@ -189,9 +185,15 @@ class Trainer:
         )
         self._progress.say(
             f"step {state.step:,}: validation loss {result.loss:.4f}, perplexity "
-            f"{result.perplexity:.2f}, BLEU {result.bleu:.2f}{' (best)' if better else ''}, "
+            f"{result.perplexity:.2f}, BLEU {result.bleu:.2f}{self._compared(better)}, "
             f"after {clock_time(state.seconds)}"
         )
+
+    def _compared(self, better: bool) -> str:
+        if better:
+            return " (best)"
+        worse, patience = self._state.worse_in_a_row, self._config.validation.patience
+        return f" ({worse} of {patience} without a better score)" if patience else ""
 
     def _is_best(self, result: Validation) -> bool:
         if not math.isfinite(result.loss):

@@ -47,6 +47,7 @@ _REFUSED = [
     ({"training__max_skipped": 0}, "[training] max_skipped = 0: must be at least 1"),
     ({"training__precision": "half"}, "must be one of float32, bfloat16"),
     ({"validation__metric": "ter"}, "[validation] metric = 'ter': must be one of bleu, loss"),
+    ({"validation__patience": 2}, "[validation] patience = 2 counts validations, but every_steps"),
     ({"checkpoints__keep": 0}, "[checkpoints] keep = 0: must be at least 1"),
 ]
 

@@ -76,6 +76,15 @@ def test_two_learn_and_go_on_to_the_bit(data: Path, tmp_path: Path) -> None:
     assert "processes: 2 -> 1; the run goes on, but" in error
 
 
+def test_both_lose_patience_at_once(data: Path, tmp_path: Path) -> None:
+    changes = {"training__learning_rate": 1e-30, "validation__every_steps": 1}  # nothing is learnt
+    output = tmp_path / "run"
+    path = write_config(tmp_path / "train.toml", data, output, validation__patience=2, **changes)
+    done = train_together(2, path)
+    assert [status for status, _, _ in done] == [0, 0], done
+    assert "Done: 3 updates, up to [validation] patience = 2: no better score" in done[0][1]
+
+
 def test_torchrun_starts_them(data: Path, tmp_path: Path) -> None:
     path = write_config(tmp_path / "train.toml", data, tmp_path / "run", training__max_steps=2)
     done = _torchrun("-m", "pytransformer", "train", str(path))
