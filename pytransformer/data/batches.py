@@ -136,6 +136,11 @@ class TokenBatches:
         source, target = (int(of_side.sum()) + len(pairs) for of_side in lengths)
         return source, target
 
+    def padded_tokens(self, pairs: NDArray[np.int64]) -> int:
+        """What ``tokens`` would add up to were each sentence as long as the longest of its side."""
+        lengths = (self.dataset.source_lengths[pairs], self.dataset.target_lengths[pairs])
+        return sum((int(of_side.max()) + 1) * len(pairs) for of_side in lengths)
+
     def batch(self, pairs: NDArray[np.int64]) -> Batch:
         """The pairs with these indices, packed."""
         data = self.dataset

@@ -19,11 +19,18 @@ class Share:
         batches: those of this process.
         predicted: target tokens to predict, of all processes.
         tokens: source and target tokens, of all processes.
+        padded: what these would be in batches with padding, of all processes.
     """
 
     batches: Sequence[Batch]
     predicted: int
     tokens: int
+    padded: int
+
+    @property
+    def padding_saved(self) -> float:
+        """The fraction of the rows of batches with padding that would have held nothing."""
+        return 1 - self.tokens / self.padded
 
 
 class BatchStream:
@@ -55,7 +62,8 @@ class BatchStream:
         tokens = [self._batches.tokens(pairs) for pairs in drawn]
         costs = [source + target for source, target in tokens]
         own = [self._batches.batch(drawn[i]) for i in deal(costs, self._rank, self._size)]
-        return Share(own, sum(target for _, target in tokens), sum(costs))
+        padded = sum(self._batches.padded_tokens(pairs) for pairs in drawn)
+        return Share(own, sum(target for _, target in tokens), sum(costs), padded)
 
     @property
     def passes(self) -> float:

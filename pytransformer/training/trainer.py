@@ -137,6 +137,7 @@ class Trainer:
             learning_rate=rate,
             grad_norm=made.grad_norm,
             tokens_per_second=round(made.tokens / seconds, 1),
+            padding_saved=round(share.padding_saved, 4),
         )
         self._progress.update(made, seconds, parts.stream.passes)
 

@@ -228,6 +228,7 @@ def test_the_stream_gives_each_its_share(data: Path) -> None:
         whole, shares = alone.take(4), [stream.take(2) for stream in several]
         for share in shares:
             assert (share.predicted, share.tokens) == (whole.predicted, whole.tokens)
+            assert share.padding_saved == whole.padding_saved
         parts = [batch for share in shares for batch in share.batches]
         assert sum(batch.tokens_target for batch in parts) == whole.predicted
         values = [np.sort(np.concatenate([batch.src.values.numpy() for batch in some]))

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from pytransformer import ops
+from pytransformer.data import ParallelDataset, TokenBatches
 from pytransformer.directory import load_model
 from pytransformer.errors import UserError
 from pytransformer.training import train
@@ -68,6 +69,26 @@ def test_log_lines_say_what_happened(data: Path, tmp_path: Path) -> None:
         assert before["epoch"] < after["epoch"]
         assert before["seconds"] <= after["seconds"]
     assert all(line["tokens_per_second"] > 0 and line["grad_norm"] > 0 for line in lines)
+
+
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_the_log_says_what_padding_would_have_cost(
+    data: Path, tmp_path: Path, accumulate: int
+) -> None:
+    output = tmp_path / "run"
+    train(config(data, output, training__max_steps=2, training__accumulate=accumulate))
+    batches = itertools.islice(TokenBatches(ParallelDataset(data), 300, seed=1).epoch(0), 6)
+    rows, padded = [], []
+    for batch in batches:
+        # The end of a target is only predicted: a row less for each pair.
+        lengths = [batch.src.cu_seqlens.diff(), batch.tgt.cu_seqlens.diff() - 1]
+        rows.append(sum(int(side.sum()) for side in lengths))
+        padded.append(sum(len(side) * int(side.max()) for side in lengths))
+    for step, line in enumerate(read_log(output)):
+        own = slice(step * accumulate, (step + 1) * accumulate)
+        expected = 1 - sum(rows[own]) / sum(padded[own])
+        assert expected > 0
+        assert line["padding_saved"] == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize("changes", [{}, {"training__accumulate": 2, "training__clip_norm": 0.5}])

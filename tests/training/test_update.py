@@ -28,7 +28,8 @@ _ALONE = GradientExchange([], Processes())
 
 def share(*batches: Batch) -> Share:
     predicted = sum(batch.tokens_target for batch in batches)
-    return Share(batches, predicted, predicted + sum(batch.tokens_source for batch in batches))
+    tokens = predicted + sum(batch.tokens_source for batch in batches)
+    return Share(batches, predicted, tokens, padded=tokens)
 
 
 @pytest.fixture
