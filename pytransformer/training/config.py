@@ -104,6 +104,9 @@ class ValidationOptions:
     )
     beam_size: int = option(1, "hypotheses per sentence; 1: greedy", at_least=1)
     max_sentences: int = option(500, "sentences to translate for BLEU; 0: all", at_least=0)
+    samples: int = option(
+        3, "of these, sentences to show with their translations each time", at_least=0
+    )
     metric: Literal["bleu", "loss"] = option("bleu", "what the best checkpoint is best in")
     tokenize: Literal["13a", "none", "intl", "char", "zh", "ja-mecab", "ko-mecab"] = option(
         "13a", "how sacreBLEU cuts words; none: the text is tokenized already"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Sequence
@@ -183,12 +184,19 @@ class Trainer:
             perplexity=_json_number(result.perplexity),
             bleu=result.bleu,
             best=better,
+            samples=[dataclasses.asdict(sample) for sample in result.samples],
         )
         self._progress.say(
             f"step {state.step:,}: validation loss {result.loss:.4f}, perplexity "
             f"{result.perplexity:.2f}, BLEU {result.bleu:.2f}{self._compared(better)}, "
             f"after {clock_time(state.seconds)}"
         )
+        for sample in result.samples:
+            self._progress.say(
+                f"  source       {sample.source}\n"
+                f"  reference    {sample.reference}\n"
+                f"  translation  {sample.translation}\n"
+            )
 
     def _compared(self, better: bool) -> str:
         if better:

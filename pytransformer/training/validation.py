@@ -25,16 +25,27 @@ _TRANSLATED_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
+class Sample:
+    """A sentence that shows how the model translates by now."""
+
+    source: str
+    reference: str
+    translation: str
+
+
+@dataclass(frozen=True)
 class Validation:
     """The scores of one model.
 
     Attributes:
         loss: mean negative log-likelihood per predicted token, in nats, without label smoothing.
         bleu: sacreBLEU (cased) of the translations, 0 to 100.
+        samples: some of these translations, the same sentences each time.
     """
 
     loss: float
     bleu: float
+    samples: Sequence[Sample] = ()
 
     @property
     def perplexity(self) -> float:
@@ -73,9 +84,12 @@ class Validator:
         dataset = open_split(config, "valid")
         self._batches = TokenBatches(dataset, config.data.batch_tokens, seed=0, shuffle=False)
         pairs = list(zip(dataset.source_text(), dataset.target_text(), strict=True))
-        chosen = _spread(pairs, config.validation.max_sentences)
+        chosen = [
+            pairs[index] for index in _spread(len(pairs), self._judging.max_sentences or None)
+        ]
         self._sources = [source for source, _ in chosen]
         self._references = [target for _, target in chosen]
+        self._shown = _spread(len(chosen), self._judging.samples)
         # A missing tokenizer is reported before the work.
         self.signature = self._bleu(self._references)[1]
 
@@ -96,7 +110,8 @@ class Validator:
         if len(losses) < len(every) or len(translated) < len(every):
             return None
         loss = sum(total for total, _ in losses) / sum(count for _, count in losses)
-        return Validation(loss, self._bleu(_dealt_back(translated))[0])
+        translations = _dealt_back(translated)
+        return Validation(loss, self._bleu(translations)[0], self._samples(translations))
 
     def _loss(self, model: Transformer, stop: Callable[[], bool]) -> tuple[float, int] | None:
         """The sum over this process's tokens, and how many they are."""
@@ -128,6 +143,12 @@ class Validator:
     def _own(self, items: Iterable[T]) -> Iterator[T]:
         return islice(items, self._processes.rank, None, self._processes.size)
 
+    def _samples(self, translations: Sequence[str]) -> list[Sample]:
+        return [
+            Sample(self._sources[index], self._references[index], translations[index])
+            for index in self._shown
+        ]
+
     def _bleu(self, translations: Sequence[str]) -> tuple[float, str]:
         from pytransformer.decoding.evaluation import corpus_bleu
 
@@ -142,8 +163,7 @@ def _dealt_back(parts: Sequence[Sequence[str]]) -> list[str]:
     return whole
 
 
-def _spread(pairs: Sequence[tuple[str, str]], max_sentences: int) -> Sequence[tuple[str, str]]:
-    """At most ``max_sentences`` pairs (0: all), at even distances."""
-    if max_sentences == 0 or len(pairs) <= max_sentences:
-        return pairs
-    return [pairs[index * len(pairs) // max_sentences] for index in range(max_sentences)]
+def _spread(count: int, most: int | None) -> list[int]:
+    """At most ``most`` (None: all) of the indices below ``count``, at even distances."""
+    taken = count if most is None else min(count, most)
+    return [index * count // taken for index in range(taken)]

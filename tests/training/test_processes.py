@@ -63,6 +63,11 @@ def test_two_learn_and_go_on_to_the_bit(data: Path, tmp_path: Path) -> None:
         options = ["--set", f"training.max_steps={steps}", *resume]
         done = train_together(2, configs[parts], *options)
         assert [status for status, _, _ in done] == [0, 0], done
+    samples = [entry["samples"] for entry in read_log(whole, "valid")]
+    texts = ParallelDataset(data, "valid").source_text()
+    assert [[one["source"] for one in some] for some in samples] == [
+        [texts[0], texts[2], texts[6]]  # of texts 0, 2, 4, 6 and 8
+    ] * 3
     assert len(losses(whole)) == 12
     assert losses(parts) == losses(whole)
     assert same_bits(whole, parts)

@@ -11,7 +11,8 @@ import torch
 
 from pytransformer import Transformer
 from pytransformer.data import ParallelDataset, TokenBatches, Tokenizer
-from pytransformer.training import train
+from pytransformer.decoding import Translator
+from pytransformer.training import TrainingConfig, train
 from pytransformer.training.interrupt import StopRequest
 from pytransformer.training.validation import Validation, Validator
 from tests.cases.micro_run import config, read_log
@@ -19,8 +20,11 @@ from tests.cases.micro_run import config, read_log
 
 @pytest.fixture
 def parts(data: Path, tmp_path: Path) -> tuple[Validator, Transformer]:
+    return _parts(config(data, tmp_path / "run"), data)
+
+
+def _parts(chosen: TrainingConfig, data: Path) -> tuple[Validator, Transformer]:
     torch.manual_seed(0)
-    chosen = config(data, tmp_path / "run")
     tokenizer = Tokenizer.load(data)
     model = Transformer(chosen.model.transformer_config(tokenizer.vocab_size))
     return Validator(chosen, tokenizer), model
@@ -48,6 +52,40 @@ def test_it_lets_go_when_asked(parts: tuple[Validator, Transformer], looks: int)
     validator, model = parts
     answers = iter([False] * looks + [True] * 9)
     assert validator.validate(model, lambda: next(answers)) is None
+
+
+@pytest.mark.parametrize(
+    ("sentences", "samples", "shown"),
+    [(0, 3, [0, 3, 6]), (4, 2, [0, 5]), (2, 3, [0, 5]), (0, 0, []), (3, 1, [0])],
+)
+def test_samples_are_some_of_what_is_scored(
+    data: Path, tmp_path: Path, sentences: int, samples: int, shown: list[int]
+) -> None:
+    changes = {"validation__max_sentences": sentences, "validation__samples": samples}
+    validator, model = _parts(config(data, tmp_path / "run", **changes), data)
+    result = validator.validate(model, lambda: False)
+    assert result is not None
+    valid = ParallelDataset(data, "valid")
+    sources, references = valid.source_text(), valid.target_text()
+    translations = Translator(model.eval(), Tokenizer.load(data)).translate(sources, beam_size=1)
+    assert [(one.source, one.reference, one.translation) for one in result.samples] == [
+        (sources[index], references[index], translations[index]) for index in shown
+    ]
+    again = validator.validate(model, lambda: False)
+    assert again == result
+
+
+def test_samples_are_shown_and_logged(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(config(data, tmp_path / "run", validation__every_steps=6, validation__samples=1))
+    said = capsys.readouterr().err
+    first, second = read_log(tmp_path / "run", "valid")
+    (before,), (after,) = first["samples"], second["samples"]
+    assert before["source"] == after["source"] == ParallelDataset(data, "valid").source_text()[0]
+    for sample in (before, after):
+        lines = [f"  {name:12} {sample[name]}\n" for name in ("source", "reference", "translation")]
+        assert "".join(lines) in said
 
 
 def test_rank() -> None:
