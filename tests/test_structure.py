@@ -33,6 +33,7 @@ PARTS: dict[str, set[str]] = {
     "workspaces": set(),
     "files": {"errors"},
     "marian": {"config"},
+    "pictures": {"errors", "files"},
     # The oracle shares no arithmetic with what it judges.
     "reference": {"positions", "precision", "seed"},
     "ops": {"_C", "_built_for", "built_for", "precision", "reference", "seed"},
@@ -42,14 +43,17 @@ PARTS: dict[str, set[str]] = {
     "data": {"errors", "files", "packed", "version"},
     "directory": {"config", "data", "errors", "files", "marian", "model"},
     "decoding": {
-        "config", "data", "directory", "errors", "files", "model", "nn", "ops", "packed",
+        "config", "data", "directory", "errors", "model", "nn", "ops", "packed", "pictures",
         "precision",
     },
     "training": {
         "_C", "config", "data", "decoding", "devices", "directory", "errors", "files", "model",
-        "ops", "packed", "precision", "version",
+        "ops", "packed", "pictures", "precision", "version",
     },
-    "diagnosis": {"_C", "built_for", "decoding", "devices", "model", "ops", "reference", "version"},
+    "diagnosis": {
+        "_C", "built_for", "decoding", "devices", "model", "ops", "pictures", "reference",
+        "version",
+    },
     "cli": {
         "config", "data", "decoding", "devices", "diagnosis", "directory", "errors", "files",
         "recipes", "training", "version",

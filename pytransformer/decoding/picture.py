@@ -11,8 +11,8 @@ from pytransformer.data.tokenizer import EOS, Tokenizer
 from pytransformer.decoding.inspect import cross_attention_weights
 from pytransformer.decoding.translator import Translator, refuse_surrogates
 from pytransformer.errors import UserError
-from pytransformer.files import atomic_file
 from pytransformer.packed import pack
+from pytransformer.pictures import require_matplotlib, save
 
 _CELL = 0.42  # inches
 _WORD_START = "\u2581"  # SentencePiece's mark of a space
@@ -44,7 +44,7 @@ def draw_attention(
         UserError: if matplotlib is missing, a text is empty or no valid Unicode, the decoder has no
             layers, or a number is out of range.
     """
-    _require_matplotlib()
+    require_matplotlib()
     refuse_surrogates(sentence, "the sentence")
     refuse_surrogates(target or "", "the target")
     translator = Translator.load(model_directory, device=device)
@@ -94,20 +94,17 @@ def heat_map(
     Raises:
         UserError: if matplotlib is missing or does not write this format, or the disk is full.
     """
-    _require_matplotlib()
+    require_matplotlib()
     import matplotlib
     from matplotlib.figure import Figure
 
-    from pytransformer.decoding.fonts import families_for
+    from pytransformer.pictures.fonts import families_for
 
     families = families_for("".join([*source, *target, title, caption]))
     # Dollar signs in a sentence are no formulas.
     with matplotlib.rc_context({"font.family": families, "text.parse_math": False}):
         size = (_CELL * len(source) + 2.6, _CELL * len(target) + 2.2)
         figure = Figure(figsize=size, dpi=150, layout="constrained")
-        kind = path.suffix.removeprefix(".").lower()
-        if kind not in (kinds := figure.canvas.get_supported_filetypes()):
-            raise UserError(f"cannot draw {path}: the suffix must be one of {', '.join(kinds)}")
         axes = figure.add_subplot()
         image = axes.imshow(weights.numpy(), cmap="Blues", vmin=0.0, vmax=1.0)
         axes.set_xticks(range(len(source)), source, rotation=45, ha="left", rotation_mode="anchor")
@@ -122,17 +119,7 @@ def heat_map(
         figure.suptitle(title, fontsize="large")
         bar = figure.colorbar(image, ax=axes, shrink=0.7, aspect=25, label="attention weight")
         bar.outline.set_visible(False)
-        with atomic_file(path) as temporary:
-            figure.savefig(temporary, format=kind, bbox_inches="tight", pad_inches=0.15)
-
-
-def _require_matplotlib() -> None:
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise UserError(
-            "pictures need matplotlib; run: pip install matplotlib koreanize-matplotlib"
-        ) from error
+        save(figure, path)
 
 
 def _tokens(sentences: list[list[int]], name: str) -> list[int]:

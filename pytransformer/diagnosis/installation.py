@@ -186,12 +186,13 @@ def _examine_pictures(report: Report) -> None:
     version = _version("matplotlib")
     if version is None:
         report.facts["pictures"] = "matplotlib is not installed"
-        report.notes.append("pictures of attention need: pip install 'pytransformer[pictures]'")
+        report.notes.append("pictures need: pip install 'pytransformer[pictures]'")
         return
     report.facts["pictures"] = f"matplotlib {version}"
     try:
-        from pytransformer.decoding.fonts import families_for
-    except ImportError:  # the broken extension, which is reported already
+        from pytransformer.pictures.fonts import families_for
+    except ImportError as error:
+        report.notes.append(f"matplotlib cannot be imported: {error}")
         return
     with warnings.catch_warnings(record=True) as missing:
         warnings.simplefilter("always")

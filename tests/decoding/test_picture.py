@@ -63,7 +63,7 @@ def test_panel_labels_and_caption(
 
 
 def test_hangul_has_a_font(tmp_path: Path) -> None:
-    from pytransformer.decoding import fonts
+    from pytransformer.pictures import fonts
 
     text = "고양이는 집을 봅니다 Häuser"
     with warnings.catch_warnings():
@@ -84,7 +84,7 @@ def test_the_packaged_font_serves_where_the_system_has_none(
         pytest.skip("koreanize-matplotlib is not installed")
     from matplotlib import font_manager
 
-    from pytransformer.decoding import fonts
+    from pytransformer.pictures import fonts
 
     bare = font_manager.FontManager.__new__(font_manager.FontManager)
     vars(bare).update(vars(font_manager.fontManager))
