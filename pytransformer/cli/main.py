@@ -23,6 +23,7 @@ COMMANDS = (
     "demo",
     "prepare",
     "train",
+    "plot",
     "average",
     "translate",
     "evaluate",

@@ -1,4 +1,4 @@
-"""The log of a run: one JSON object per line, appended as it happens."""
+"""The log of a run: one JSON object per line, appended as it happens; and reading it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ import errno
 import fcntl
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
 from pytransformer.errors import UserError
 from pytransformer.training.errors import OutputError
+
+NAME = "log.jsonl"
+
+_PLACES = ("step", "epoch", "seconds")
 
 
 class Log:
@@ -75,6 +80,51 @@ class Log:
         traceback: TracebackType | None,
     ) -> None:
         self._file.close()
+
+
+def read(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a log, which a run may be writing: a last one that is not whole yet is left out.
+
+    Each has ``kind``, a string, and ``step``, ``epoch`` and ``seconds``, numbers; ``number`` reads
+    the others.
+
+    Raises:
+        UserError: if the file cannot be read, or a line is no such object; the message names it.
+    """
+    try:
+        with path.open("rb") as file:
+            for count, line in enumerate(file, start=1):
+                if line.endswith(b"\n"):
+                    yield _parse(line, f"{path}, line {count}")
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+
+
+def number(record: dict[str, Any], key: str) -> float:
+    """A number of a line; NaN and infinity are strings in it.
+
+    Raises:
+        ValueError: if the line has none of this name.
+    """
+    value = record.get(key)
+    if type(value) is float or (type(value) is int and abs(value) < 2**63):
+        return float(value)
+    if value in ("nan", "inf", "-inf"):
+        return float(value)
+    raise ValueError(f"{key} is {value!r}, which is no number")
+
+
+def _parse(line: bytes, place: str) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+        if not isinstance(record, dict) or not isinstance(record.get("kind"), str):
+            raise ValueError("it is no object with a kind")
+        for key in _PLACES:
+            if not number(record, key) >= 0:
+                raise ValueError(f"{key} is {record[key]!r}")
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{place} is damaged: {error}; remove the line") from error
+    return record
 
 
 class NoLog(Log):

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from pytransformer.errors import UserError
 from pytransformer.files import read_json, remove_directories
+from pytransformer.training import log
 from pytransformer.training.state import TrainingState
 from pytransformer.training.validation import Validation
 
 CONFIG = "config.toml"
-LOG = "log.jsonl"
+LOG = log.NAME
 MODEL = "model"
 LAST = "last"
 BEST = "best"
