@@ -30,8 +30,9 @@ examples:
   pytransformer train multi30k-en-de --data data --output run
 
 [training] output then holds `model` (the best one, for `pytransformer translate`), checkpoints,
-`config.toml` and `log.jsonl`, which `pytransformer plot` draws, while the run lasts too. Ctrl-C
-finishes the update, saves, and says how to go on.
+`config.toml` and `log.jsonl`, which `pytransformer plot` draws at any time and which
+`--set training.tensorboard=true` writes for TensorBoard too. Ctrl-C finishes the update, saves, and
+says how to go on.
 """
 
 

@@ -92,6 +92,7 @@ class TrainingOptions:
     )
     device: Literal["cpu", "cuda"] = option("cpu", "where the model lives: cpu or cuda")
     threads: int = option(0, "CPU threads; 0: torch's choice", at_least=0, at_most=1024)
+    tensorboard: bool = option(False, "write the log for TensorBoard too (pip install tensorboard)")
 
 
 @dataclass(frozen=True)

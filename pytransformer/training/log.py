@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -9,10 +10,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from pytransformer.errors import UserError
 from pytransformer.training.errors import OutputError
+
+if TYPE_CHECKING:
+    from pytransformer.training.board import Board
 
 NAME = "log.jsonl"
 
@@ -38,6 +42,7 @@ class Log:
             OutputError: if it cannot be written.
         """
         self._path = path
+        self._board: Board | None = None
         try:
             self._file = path.open("a", encoding="utf-8")
             _lock(self._file, path.parent)
@@ -45,19 +50,31 @@ class Log:
         except OSError as error:
             raise OutputError(f"cannot write {path}: {error.strerror}", error) from error
 
+    def follow(self, board: Board) -> None:
+        """Let ``board`` show every line: those that there are, and those to come.
+
+        Raises:
+            UserError: if a line is damaged.
+            OutputError: if the disk is full.
+        """
+        self._board = board
+        board.rewrite(read(self._path))
+
     def write(self, kind: str, step: int, epoch: float, **values: Any) -> None:
         """Append one line and hand it to the operating system, so that others can follow.
 
         Raises:
             OutputError: if the disk is full.
         """
-        line = json.dumps({"kind": kind, "step": step, "epoch": epoch, **values}, allow_nan=False)
+        record = {"kind": kind, "step": step, "epoch": epoch, **values}
         try:
-            self._file.write(line + "\n")
+            self._file.write(json.dumps(record, allow_nan=False) + "\n")
             self._file.flush()
         except OSError as error:
             raise OutputError(f"cannot write {self._path}: {error.strerror}", error) from error
         self.lines += 1
+        if self._board:
+            self._board.write(record)
 
     def flush(self) -> None:
         """Put all lines on the disk, as what counts them has to be able to rely on them.
@@ -79,7 +96,11 @@ class Log:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._file.close()
+        if self._board:
+            self._board.close()
+        # It tries again to write what it could not: that was reported.
+        with contextlib.suppress(OSError):
+            self._file.close()
 
 
 def read(path: Path) -> Iterator[dict[str, Any]]:
@@ -132,6 +153,7 @@ class NoLog(Log):
 
     def __init__(self) -> None:
         self._path = Path(os.devnull)
+        self._board = None
         self._file = self._path.open("a", encoding="utf-8")
         self.lines = 0
 

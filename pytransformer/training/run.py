@@ -27,6 +27,7 @@ from pytransformer.files import (
 )
 from pytransformer.model import Transformer
 from pytransformer.training import checkpoint, limits, shelf, toml
+from pytransformer.training.board import Board, require_tensorboard
 from pytransformer.training.config import TrainingConfig
 from pytransformer.training.errors import OutputError
 from pytransformer.training.interrupt import StopRequest
@@ -72,7 +73,7 @@ def train(config: TrainingConfig, *, resume: bool = False) -> Outcome:
     Raises:
         UserError: if the output directory is taken, another process trains into it, or it does
             not fit what is resumed; if data or checkpoint are missing or damaged; if the loss
-            diverges.
+            diverges; if TensorBoard is asked for and not installed.
         OutputError: if the disk is full, or the output cannot be written for another reason.
     """
     usable_device(config.training.device, "[training] device")
@@ -81,6 +82,8 @@ def train(config: TrainingConfig, *, resume: bool = False) -> Outcome:
 
 
 def _train(config: TrainingConfig, resume: bool, processes: Processes) -> Outcome:
+    if config.training.tensorboard and processes.first:
+        require_tensorboard()
     output = Path(config.training.output)
     last = _starting_point(output, resume)
     _set_up_torch(config)
@@ -115,6 +118,10 @@ def _begin(parts: Parts, last: Path | None, resume: bool, log: Log, progress: Pr
         write_text(output / shelf.CONFIG, toml.dumps(parts.config))
     except OSError as error:
         raise OutputError(f"cannot write {output}: {error.strerror}", error) from error
+    if parts.config.training.tensorboard:
+        log.follow(Board(output / shelf.BOARD, parts.state.seconds))
+        name = shlex.quote(str(output / shelf.BOARD))
+        progress.say(f"curves and translations: tensorboard --logdir {name}")
 
 
 def _starting_point(output: Path, resume: bool) -> Path | None:
@@ -145,7 +152,7 @@ def _last_checkpoint(output: Path) -> Path | None:
         return shelf.place(output, steps[-1])
     names = [path.name for path in output.iterdir()] if output.is_dir() else []
     present = {name for name in names if not name.startswith(".")}  # what a killed process left
-    if present <= {shelf.CONFIG, shelf.LOG}:
+    if present <= {shelf.CONFIG, shelf.LOG, shelf.BOARD}:
         return None
     raise UserError(
         f"cannot resume {output}: it has no checkpoint, but holds "

@@ -18,6 +18,7 @@ from pytransformer.training.validation import Validation
 
 CONFIG = "config.toml"
 LOG = log.NAME
+BOARD = "tensorboard"
 MODEL = "model"
 LAST = "last"
 BEST = "best"

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from pytransformer.errors import UserError
+from pytransformer.training.errors import OutputError
 from pytransformer.training.log import Log
+from tests.cases.disk import full_disk
 
 
 def _steps(path: Path) -> list[int]:
@@ -43,6 +45,20 @@ def test_a_shortened_log_is_continued(tmp_path: Path) -> None:
         log.write("train", 11, 1.0)
         assert log.lines == 2
     assert _steps(path) == [1, 11]
+
+
+def test_a_full_disk_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+
+    def fill() -> None:
+        with Log(path) as log:
+            for step in range(100):
+                log.write("train", step, 0.1, loss=1.0)
+
+    with full_disk(room=500), pytest.raises(OutputError, match=f"cannot write {path}: "):
+        fill()
+    with Log(path, keep_lines=3) as log:
+        assert log.lines == 3
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:
