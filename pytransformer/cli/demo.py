@@ -264,4 +264,5 @@ def _show_next_steps(places: _Places) -> None:
     print(f"  echo {shlex.quote(example)} | pytransformer translate {model}")
     print(f"  pytransformer evaluate {model} --source {source} --reference {reference}")
     print(f"  pytransformer attend {model} {shlex.quote(example)} --output picture.png")
+    print(f"  pytransformer plot {shlex.quote(str(places.run))}")
     print("  pytransformer prepare --help          your own text")

@@ -111,6 +111,7 @@ def test_a_resumed_run_has_neither_gaps_nor_repeats(data: Path, tmp_path: Path) 
     assert [file.stat().st_size > 0 for file in files] == [False, True]
 
 
+@cpu_only
 def test_a_killed_run_goes_on(data: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     changes = {**_CHANGES, "training__max_steps": 100_000, "checkpoints__every_steps": 20}
