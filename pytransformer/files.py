@@ -54,7 +54,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
         WriteError: if the system refuses (a full disk, missing permission); ``path`` is then as it
             was.
     """
-    with _wording_errors(path):
+    with wording_errors(path):
         make_directory(path.parent)
         temporary = _beside(path, ".tmp")
         temporary.touch(exist_ok=False)
@@ -90,23 +90,39 @@ def atomic_directory(path: Path, *, replace: bool = False) -> Iterator[Path]:
     _refuse_occupied(path, replace)
     # A name through a link ("last") replaces what the link points to, not the link.
     path = path.resolve()
-    with _wording_errors(path):
+    with wording_errors(path):
         make_directory(path.parent)
         temporary = _beside(path, ".tmp")
         temporary.mkdir()
-        mode = temporary.stat().st_mode
         try:
             yield temporary
-            for root, _, names in os.walk(temporary):
-                for name in names:
-                    _finish(Path(root, name), mode & 0o666)
-                _finish(Path(root), mode)
-            _refuse_occupied(path, replace)
-            _put_in_place(temporary, path)
-            flush(path.parent)
+            put_directory(temporary, path, replace=replace)
         finally:
-            # After an exchange the temporary name holds the former content.
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def put_directory(finished: Path, path: Path, *, replace: bool = False) -> None:
+    """Let the directory ``finished`` become ``path`` in one step, when all of it is on the disk.
+
+    Args:
+        finished: a directory beside ``path``; its name is gone afterwards.
+        path: as for ``atomic_directory``.
+        replace: likewise.
+
+    Raises:
+        UserError: if ``path`` is in the way.
+        OSError: if the system refuses; both are then as they were.
+    """
+    mode = finished.stat().st_mode
+    for root, _, names in os.walk(finished):
+        for name in names:
+            _finish(Path(root, name), mode & 0o666)
+        _finish(Path(root), mode)
+    _refuse_occupied(path, replace)
+    _put_in_place(finished, path)
+    flush(path.parent)
+    # After an exchange its name holds the former content.
+    shutil.rmtree(finished, ignore_errors=True)
 
 
 def atomic_link(path: Path, target: str) -> None:
@@ -320,7 +336,8 @@ def _exchange(one: Path, other: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _wording_errors(path: Path) -> Iterator[None]:
+def wording_errors(path: Path) -> Iterator[None]:
+    """Turn the system's errors in the block into a ``WriteError`` that names ``path``."""
     try:
         yield
     except WriteError as error:

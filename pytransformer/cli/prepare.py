@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import get_args
 
 from pytransformer.cli.numbers import whole
-from pytransformer.data.prepare import prepare
-from pytransformer.data.tokenizer import MOST_PIECES, ModelType
+from pytransformer.cli.threads import MAX_THREADS
+from pytransformer.data.prepare import Report, prepare
+from pytransformer.data.vocabulary import MOST_PIECES, ModelType
 
 HELP = "learn a vocabulary from parallel text and turn the text into data for training"
 
@@ -17,6 +18,8 @@ _EPILOG = """\
 example:
   pytransformer prepare --source train.en.gz --target train.de.gz \\
       --source-language en --target-language de --output data
+
+Stopped by Ctrl-C, or killed, the same command goes on where it was.
 """
 
 
@@ -76,11 +79,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     output.add_argument(
         "--overwrite", action="store_true", help="replace what an earlier run wrote there"
     )
+    output.add_argument(
+        "--threads",
+        type=whole(1, MAX_THREADS),
+        default=0,
+        metavar="N",
+        help="that turn text into ids (default: one for each core)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Prepare and print the report."""
-    report = prepare(
+    try:
+        report = _prepare(args)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on where it stopped", file=sys.stderr)
+        raise
+    print(report)
+    return 0
+
+
+def _prepare(args: argparse.Namespace) -> Report:
+    return prepare(
         args.source,
         args.target,
         args.output,
@@ -95,7 +115,6 @@ def run(args: argparse.Namespace) -> int:
         tokenizer=args.tokenizer,
         lowercase=args.lowercase,
         overwrite=args.overwrite,
+        threads=args.threads,
         progress=sys.stderr.isatty(),
     )
-    print(report)
-    return 0

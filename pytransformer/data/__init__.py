@@ -3,7 +3,8 @@
 from pytransformer.data.batches import Batch, TokenBatches
 from pytransformer.data.dataset import ParallelDataset
 from pytransformer.data.prepare import prepare
-from pytransformer.data.tokenizer import Tokenizer, train_tokenizer
+from pytransformer.data.tokenizer import Tokenizer
+from pytransformer.data.vocabulary import train_tokenizer
 
 __all__ = [
     "Batch",

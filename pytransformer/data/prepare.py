@@ -2,54 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack
+import os
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import sentencepiece
 from tqdm import tqdm
 
 from pytransformer import files
+from pytransformer.data.encoding import SplitCounts
 from pytransformer.data.layout import (
     FORMAT,
     FORMAT_VERSION,
     INFO,
-    SIDES,
     check_tokenizer,
     read_info,
-    text_file,
-    token_stem,
 )
-from pytransformer.data.ragged import RaggedWriter, token_dtype
-from pytransformer.data.text import read_pairs
-from pytransformer.data.tokenizer import ModelType, Tokenizer, train_tokenizer
+from pytransformer.data.raw import RawSplit, find_splits, sample
+from pytransformer.data.tokenizer import Tokenizer
+from pytransformer.data.unfinished import Unfinished, unfinished
+from pytransformer.data.vocabulary import ModelType, train_tokenizer
+from pytransformer.data.write_split import write_split
 from pytransformer.errors import UserError
 from pytransformer.version import __version__
-
-# The tokenizer learns from at most this many pairs, taken at even distances.
-TOKENIZER_PAIRS = 2_000_000
-# At most this share of the pairs is held out for validation.
-HELD_OUT_SHARE = 0.05
-
-# Pairs that are turned into ids at once.
-_CHUNK = 10_000
-
-_Pair = tuple[str, str]
-_Ids = tuple[list[int], list[int]]
-
-
-@dataclass
-class SplitCounts:
-    """What became of the pairs of one split; tokens are without ``</s>``."""
-
-    pairs: int = 0
-    source_tokens: int = 0
-    target_tokens: int = 0
-    dropped_empty: int = 0
-    dropped_too_long: int = 0
 
 
 @dataclass(frozen=True)
@@ -83,20 +60,14 @@ class Report:
 
 
 @dataclass(frozen=True)
-class _Split:
-    """The pairs ``start`` up to ``stop`` of two parallel files."""
+class _Learning:
+    """What ``train_tokenizer`` is told."""
 
-    name: str
-    source: Path
-    target: Path
-    start: int
-    stop: int
-
-    def __len__(self) -> int:
-        return self.stop - self.start
-
-    def pairs(self) -> Iterator[_Pair]:
-        return islice(read_pairs(self.source, self.target), self.start, self.stop)
+    vocab_size: int
+    model_type: ModelType
+    lowercase: bool
+    source_language: str
+    target_language: str
 
 
 def prepare(
@@ -115,11 +86,13 @@ def prepare(
     tokenizer: str | Path | Tokenizer | None = None,
     lowercase: bool = False,
     overwrite: bool = False,
+    threads: int = 0,
     progress: bool = False,
 ) -> Report:
     """Learn a tokenizer, turn parallel text into ids, and write a directory for training.
 
-    The same text and options give the same files.
+    The same text and options give the same files. An interrupted or killed preparation leaves
+    ``OUTPUT.unfinished``, with which the same call goes on where it stopped.
 
     Args:
         source: sentences, plain or ``.gz``, UTF-8, one per line.
@@ -136,10 +109,12 @@ def prepare(
         tokenizer: use this one, or the one in this directory, instead of learning one.
         lowercase: whether the tokenizer to learn folds upper and lower case.
         overwrite: replace what an earlier run wrote to ``output``.
+        threads: how many encode; 0: one for each core that the process may use.
         progress: show progress bars on standard error.
 
     Raises:
         UserError: for everything that can be wrong with the files; ``output`` is then as it was.
+        WriteError: if the system refuses, as when the disk is full; likewise.
         ValueError: if an option is out of range.
     """
     output = Path(output)
@@ -156,26 +131,23 @@ def prepare(
     for path in raw:
         if path.exists() and not path.is_file():
             raise UserError(f"{path} is no file that can be read twice; write the text to one")
-    splits = _find_splits(raw, valid_lines, progress)
-    if tokenizer is None:
-        tokenizer = train_tokenizer(
-            tqdm(_sample(splits[0]), "vocabulary", unit=" sentences", disable=not progress),
-            vocab_size,
-            model_type,
-            lowercase=lowercase,
-            source_language=source_language,
-            target_language=target_language,
-        )
-    elif not isinstance(tokenizer, Tokenizer):
-        tokenizer = _load_tokenizer(Path(tokenizer))
-
-    with files.atomic_directory(output, replace=overwrite) as directory:
+    given = None if tokenizer is None else _given_tokenizer(tokenizer)
+    learning = _Learning(vocab_size, model_type, lowercase, source_language, target_language)
+    task = {
+        "raw": [{"name": path.name, **_describe(path)} for path in raw],
+        "tokenizer": given.fingerprint() if given else asdict(learning),
+        "max_length": max_length,
+        "valid_lines": valid_lines,
+        "versions": _versions(),
+    }
+    with unfinished(output, task) as work:
+        splits = find_splits(raw, valid_lines, work, progress)
+        tokenizer = _tokenizer(given, learning, splits[0], work, progress)
         train, valid = (
-            _write_split(directory, split, tokenizer, max_length, progress) for split in splits
+            write_split(work, split, tokenizer, max_length, threads or usable_cores(), progress)
+            for split in splits
         )
-        tokenizer.save(directory)
         held_out = len(splits[1]) if len(raw) == 2 else 0
-        report = Report(output, tokenizer.vocab_size, train, valid, held_out)
         info = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
@@ -185,12 +157,39 @@ def prepare(
             "max_length": max_length,
             "held_out": held_out,
             "splits": {"train": asdict(train), "valid": asdict(valid)},
-            "raw": [{"name": path.name, **files.describe(path)} for path in raw],
-            "files": {path.name: files.describe(path) for path in sorted(directory.iterdir())},
-            "versions": _versions(),
+            "raw": task["raw"],
+            "files": {path.name: files.describe(path) for path in work.files()},
+            "versions": task["versions"],
         }
-        files.write_json(directory / INFO, info)
-    return report
+        files.write_json(work.directory / INFO, info)
+        work.finish(output, replace=overwrite)
+    return Report(output, tokenizer.vocab_size, train, valid, held_out)
+
+
+def _given_tokenizer(tokenizer: str | Path | Tokenizer) -> Tokenizer:
+    return tokenizer if isinstance(tokenizer, Tokenizer) else _load_tokenizer(Path(tokenizer))
+
+
+def _describe(path: Path) -> dict[str, Any]:
+    try:
+        return files.describe(path)
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _tokenizer(
+    given: Tokenizer | None, learning: _Learning, train: RawSplit, work: Unfinished, progress: bool
+) -> Tokenizer:
+    """The given tokenizer, or the one to learn, saved with the work."""
+    if "tokenizer" in work.progress:
+        return Tokenizer.load(work.directory)
+    tokenizer = given or train_tokenizer(
+        tqdm(sample(train), "vocabulary", unit=" sentences", disable=not progress),
+        **asdict(learning),
+    )
+    tokenizer.save(work.directory)
+    work.note({**work.progress, "tokenizer": True})
+    return tokenizer
 
 
 def _load_tokenizer(path: Path) -> Tokenizer:
@@ -218,88 +217,9 @@ def _check_output(output: Path, overwrite: bool) -> None:
             raise UserError(f"{path} is no part of the prepared data; move it away to overwrite")
 
 
-def _find_splits(raw: list[Path], valid_lines: int, progress: bool) -> tuple[_Split, _Split]:
-    """Read all text once, which checks it and counts it, and say which pairs are for what."""
-    totals = []
-    for source, target in zip(raw[::2], raw[1::2], strict=True):
-        pairs = tqdm(read_pairs(source, target), "reading", unit=" pairs", disable=not progress)
-        totals.append(sum(1 for _ in pairs))
-    train = _Split("train", raw[0], raw[1], 0, totals[0])
-    if len(raw) == 4:
-        return train, _Split("valid", raw[2], raw[3], 0, totals[1])
-    if totals[0] < 2:
-        raise UserError(f"{raw[0]} has {totals[0]} lines; holding one out takes at least 2")
-    start = totals[0] - min(valid_lines, max(1, int(totals[0] * HELD_OUT_SHARE)))
-    return (
-        _Split("train", raw[0], raw[1], 0, start),
-        _Split("valid", raw[0], raw[1], start, totals[0]),
-    )
-
-
-def _sample(split: _Split) -> Iterator[str]:
-    """The sentences of both sides that the tokenizer learns from."""
-    stride = max(1, -(-len(split) // TOKENIZER_PAIRS))
-    for pair in islice(split.pairs(), 0, None, stride):
-        yield from pair
-
-
-def _write_split(
-    directory: Path, split: _Split, tokenizer: Tokenizer, max_length: int, progress: bool
-) -> SplitCounts:
-    counts = SplitCounts()
-    dtype = token_dtype(tokenizer.vocab_size)
-    bar = tqdm(desc=split.name, total=len(split), unit=" pairs", disable=not progress)
-    with bar, ExitStack() as stack:
-        writers = [
-            stack.enter_context(RaggedWriter(token_stem(directory, split.name, side), dtype))
-            for side in SIDES
-        ]
-        texts = [
-            stack.enter_context(
-                text_file(directory, split.name, side).open("w", encoding="utf-8", newline="")
-            )
-            for side in SIDES
-            if split.name == "valid"
-        ]
-        for chunk in _chunks(split.pairs()):
-            kept = _keep(chunk, tokenizer, max_length, counts)
-            for side, writer in enumerate(writers):
-                writer.append([ids[side] for _, ids in kept])
-            for side, text in enumerate(texts):
-                fold = str.casefold if tokenizer.folds_case else str
-                text.writelines(fold(pair[side]) + "\n" for pair, _ in kept)
-            bar.update(len(chunk))
-    if counts.pairs == 0:
-        raise UserError(
-            f"none of the {len(split)} pairs for {split.name} is usable: {counts.dropped_empty} "
-            f"empty, {counts.dropped_too_long} longer than --max-length {max_length}"
-        )
-    return counts
-
-
-def _keep(
-    pairs: list[_Pair], tokenizer: Tokenizer, max_length: int, counts: SplitCounts
-) -> list[tuple[_Pair, _Ids]]:
-    """The usable pairs with their ids; ``counts`` is brought up to date."""
-    sources = tokenizer.encode([source for source, _ in pairs])
-    targets = tokenizer.encode_target([target for _, target in pairs])
-    kept = []
-    for pair, source, target in zip(pairs, sources, targets, strict=True):
-        if not source or not target:
-            counts.dropped_empty += 1
-        elif max(len(source), len(target)) >= max_length:  # </s> counts too
-            counts.dropped_too_long += 1
-        else:
-            counts.pairs += 1
-            counts.source_tokens += len(source)
-            counts.target_tokens += len(target)
-            kept.append((pair, (source, target)))
-    return kept
-
-
-def _chunks(pairs: Iterator[_Pair]) -> Iterator[list[_Pair]]:
-    while chunk := list(islice(pairs, _CHUNK)):
-        yield chunk
+def usable_cores() -> int:
+    """Those that the process may run on."""
+    return len(os.sched_getaffinity(0))
 
 
 def _versions() -> dict[str, str]:

@@ -6,8 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import chain
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,6 +16,8 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from pytransformer.errors import UserError
+
+_LENGTH = np.dtype(np.int32)
 
 
 def token_dtype(vocab_size: int) -> np.dtype[Any]:
@@ -34,28 +35,62 @@ def offset_file(stem: Path) -> Path:
     return stem.with_name(stem.name + ".offsets.npy")
 
 
+def _length_file(stem: Path) -> Path:
+    return stem.with_name(stem.name + ".lengths")
+
+
 class RaggedWriter:
     """Writes the two files chunk by chunk, so that the text may be larger than the memory.
 
-    Use it as a context manager; the files are complete when it has been left without an error.
+    Until ``finish`` the lengths lie in a file of their own, ``{stem}.lengths``, so that writing can
+    go on in another process where the last ``flush`` left it. A context manager, which closes the
+    files as they are.
     """
 
-    def __init__(self, stem: Path, dtype: np.dtype[Any]) -> None:
+    def __init__(self, stem: Path, dtype: np.dtype[Any], sequences: int = 0) -> None:
+        """Begin, or go on after the first ``sequences``.
+
+        Raises:
+            UserError: if the files do not hold that many.
+        """
         self._stem = stem
         self._dtype = dtype
-        self._lengths: list[NDArray[np.int64]] = [np.zeros(1, np.int64)]
-        self._file = token_file(stem).open("wb")
-        self._tokens = 0
-        self._write_header()
+        if not sequences:
+            for path in (token_file(stem), _length_file(stem)):
+                path.write_bytes(b"")
+        self._lengths = _length_file(stem).open("r+b")
+        self._file = token_file(stem).open("r+b")
+        self._tokens = self._keep(sequences)
 
-    def append(self, sequences: Sequence[Sequence[int]]) -> None:
-        """Add sequences at the end."""
-        lengths = np.array([len(sequence) for sequence in sequences], np.int64)
-        count = int(lengths.sum())
-        tokens = np.fromiter(chain.from_iterable(sequences), self._dtype, count)
-        self._file.write(tokens.tobytes())
-        self._lengths.append(lengths)
-        self._tokens += count
+    def append(self, tokens: NDArray[Any], lengths: NDArray[np.int64]) -> None:
+        """Add sequences at the end.
+
+        Args:
+            tokens: of all of them, end to end.
+            lengths: tokens of each.
+        """
+        if len(tokens) and int(tokens.max()) > np.iinfo(self._dtype).max:
+            raise OverflowError(f"id {tokens.max()} does not fit into {self._dtype}")
+        self._file.write(tokens.astype(self._dtype).tobytes())
+        self._lengths.write(lengths.astype(_LENGTH).tobytes())
+        self._tokens += len(tokens)
+
+    def flush(self) -> None:
+        """Put on the disk what was added: from here on it can be gone on with."""
+        for file in (self._file, self._lengths):
+            file.flush()
+            os.fsync(file.fileno())
+
+    def finish(self) -> None:
+        """Complete the two files; nothing can be added any more."""
+        self._write_header()
+        self._lengths.flush()
+        lengths = np.fromfile(_length_file(self._stem), _LENGTH)
+        np.save(offset_file(self._stem), np.concatenate(([0], lengths)).cumsum(dtype=np.int64))
+
+    def forget_lengths(self) -> None:
+        """Remove the third file, once nobody needs to go on with the others."""
+        _length_file(self._stem).unlink()
 
     def __enter__(self) -> RaggedWriter:
         return self
@@ -66,11 +101,25 @@ class RaggedWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        with self._file:
-            if kind is None:
-                self._write_header()
-        if kind is None:
-            np.save(offset_file(self._stem), np.concatenate(self._lengths).cumsum())
+        self._file.close()
+        self._lengths.close()
+
+    def _keep(self, sequences: int) -> int:
+        """Cut both files after so many sequences; returns how many tokens they have."""
+        lengths = np.fromfile(self._lengths, _LENGTH, sequences)
+        tokens = int(lengths.sum(dtype=np.int64))
+        self._tokens = tokens
+        self._write_header()
+        end = self._file.tell() + tokens * self._dtype.itemsize
+        if len(lengths) < sequences or self._file.seek(0, os.SEEK_END) < end:
+            raise UserError(
+                f"{token_file(self._stem)} is shorter than was written; give the command again"
+            )
+        self._lengths.truncate(sequences * _LENGTH.itemsize)
+        self._file.truncate(end)
+        self._file.seek(end)
+        self._lengths.seek(0, os.SEEK_END)
+        return tokens
 
     def _write_header(self) -> None:
         # NumPy leaves room in the header for the first dimension to grow, so that it may be
@@ -104,6 +153,15 @@ def open_ragged(stem: Path) -> tuple[NDArray[Any], NDArray[np.int64]]:
             f"{token_file(stem).name}; prepare the data again"
         )
     return tokens, offsets
+
+
+def gather(
+    tokens: NDArray[Any], offsets: NDArray[np.int64], indices: NDArray[np.int64]
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """The sequences with these indices: their tokens end to end, and their lengths."""
+    lengths = offsets[indices + 1] - offsets[indices]
+    within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    return tokens[within + np.repeat(offsets[indices], lengths)], lengths
 
 
 def _load(path: Path, mapped: bool) -> NDArray[Any]:

@@ -3,26 +3,22 @@
 The vocabulary is ``</s>`` = 0, ``<unk>`` = 1, the pieces, and ``<pad>`` last. SentencePiece knows
 all of it but ``<pad>``. Source and target share it: a tokenizer trained here has one SentencePiece
 model for both; one that came with a Marian model may have two that number their pieces on their
-own, which ``vocab.json`` then joins by the pieces' spelling.
+own, which ``vocab.json`` then joins by the pieces' spelling. ``vocabulary`` learns new ones.
 
-Sources: Sennrich et al. 2016 (BPE); Kudo 2018 (unigram); Kudo and Richardson 2018 (SentencePiece).
+Source: Kudo and Richardson 2018 (SentencePiece).
 """
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Callable, Iterable, Sequence
+import hashlib
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, get_args
 
 import sentencepiece
 
 from pytransformer.errors import UserError
 from pytransformer.files import atomic_file, read_json, write_json
-
-ModelType = Literal["bpe", "unigram"]
-MOST_PIECES = 2**30  # SentencePiece counts in int32, and a little further than asked
 
 SOURCE_MODEL = "source.spm"
 TARGET_MODEL = "target.spm"
@@ -35,12 +31,8 @@ UNKNOWN = "<unk>"
 PAD = "<pad>"
 
 # How SentencePiece spells a space.
-_SPACE = "▁"
+SPACE = "▁"
 _REMEDY = "copy it again from where it was whole"
-
-# Unigram training adds up in an order that follows the number of threads; a constant keeps the
-# result the same on every machine.
-_THREADS = 4
 
 
 class Tokenizer:
@@ -142,6 +134,19 @@ class Tokenizer:
         """Target sentences as ids; the same as ``encode`` for a joint tokenizer."""
         return _renumber(self._target.encode(list(lines), out_type=int), self._target_ids)
 
+    def spelling(self) -> list[str]:
+        """Every piece by its id, ``</s>``, ``<unk>`` and ``<pad>`` included."""
+        return list(self._pieces)
+
+    def scores(self) -> list[float]:
+        """What SentencePiece's target model ranks the pieces by, highest first; 0 for others'."""
+        scores = [0.0] * self.vocab_size
+        for index in range(self._target.get_piece_size()):
+            scores[self._target_ids[index] if self._target_ids else index] = self._target.get_score(
+                index
+            )
+        return scores
+
     def decode(self, sentences: Sequence[Sequence[int]]) -> list[str]:
         """Ids as target sentences; ``</s>`` and ``<pad>`` are left out.
 
@@ -150,7 +155,7 @@ class Tokenizer:
         """
         texts = self._target.decode([self.pieces(ids) for ids in sentences])
         # A piece of the source model alone is left as it is spelled, with the mark for a space.
-        return [text.replace(_SPACE, " ").strip() for text in texts]
+        return [text.replace(SPACE, " ").strip() for text in texts]
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """The pieces of one sentence, spelled as in the vocabulary, without ``</s>``, ``<pad>``.
@@ -163,6 +168,12 @@ class Tokenizer:
                 raise ValueError(f"id {index} is not in the vocabulary of {self.vocab_size} ids")
         silent = (self.eos_id, self.pad_id)
         return [self._pieces[index] for index in ids if index not in silent]
+
+    def fingerprint(self) -> str:
+        """SHA-256 in hexadecimal of what decides which text becomes which ids."""
+        vocabulary = json.dumps(self._vocabulary, sort_keys=True).encode()
+        parts = [hashlib.sha256(part).digest() for part in (*self._models, vocabulary)]
+        return hashlib.sha256(b"".join(parts)).hexdigest()
 
     def save(self, directory: str | Path) -> None:
         """Write ``source.spm``, ``target.spm``, ``vocab.json`` and ``tokenizer_config.json``.
@@ -194,78 +205,6 @@ class Tokenizer:
             for index in range(count)
         ]
         return None if ids == list(range(count)) else ids
-
-
-def train_tokenizer(
-    lines: Iterable[str],
-    vocab_size: int = 8000,
-    model_type: ModelType = "bpe",
-    *,
-    character_coverage: float = 1.0,
-    lowercase: bool = False,
-    source_language: str = "",
-    target_language: str = "",
-) -> Tokenizer:
-    """Learn a joint tokenizer; the same lines and options give the same tokenizer.
-
-    Args:
-        lines: sentences of both languages, in a fixed order; all of them are used.
-        vocab_size: pieces to learn, ``</s>`` and ``<unk>`` included; ``<pad>`` comes on top, so the
-            tokenizer's ``vocab_size`` is one more.
-        model_type: ``bpe`` or ``unigram``.
-        character_coverage: the share of the text's characters that get a piece of their own.
-        lowercase: fold upper and lower case (Unicode case folding: German ß becomes ss). The rule
-            is a part of the model, so every text that it reads is folded.
-        source_language: a language code to keep with it.
-        target_language: likewise.
-
-    Raises:
-        UserError: if the lines are too few for the vocabulary (with the largest possible size), or
-            have too many characters for it (with the smallest).
-        ValueError: if an option is out of range.
-    """
-    if model_type not in get_args(ModelType):
-        choices = " or ".join(get_args(ModelType))
-        raise ValueError(f"model_type = {model_type!r}: must be {choices}")
-    if not 3 <= vocab_size <= MOST_PIECES:
-        raise ValueError(f"vocab_size = {vocab_size}: must be 3 to {MOST_PIECES}")
-    if not 0.0 < character_coverage <= 1.0:
-        raise ValueError(f"character_coverage = {character_coverage}: must be in (0, 1]")
-    model = io.BytesIO()
-    try:
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(lines),
-            model_writer=model,
-            vocab_size=vocab_size,
-            model_type=model_type,
-            character_coverage=character_coverage,
-            normalization_rule_name="nmt_nfkc_cf" if lowercase else "nmt_nfkc",
-            bos_id=-1,
-            eos_id=0,
-            unk_id=1,
-            pad_id=-1,
-            num_threads=_THREADS,
-            minloglevel=2,
-        )
-    except RuntimeError as error:
-        raise UserError(_explain(str(error), vocab_size)) from error
-    return Tokenizer.from_model(model.getvalue(), source_language, target_language)
-
-
-def _explain(message: str, vocab_size: int) -> str:
-    if found := re.search(r"too high .* value <= (\d+)", message):
-        return (
-            f"the text is too small for a vocabulary of {vocab_size} pieces; "
-            f"the largest possible size is {found[1]}"
-        )
-    if found := re.search(r"required_chars\. \d+ vs (\d+)", message):
-        return (
-            f"a vocabulary of {vocab_size} pieces cannot hold every character of the text; "
-            f"the smallest possible size is {found[1]}"
-        )
-    if "sentences_.empty()" in message or "all_chars_count" in message:
-        return "there is no text to learn a vocabulary from; every line is empty or too long"
-    return f"SentencePiece cannot learn a vocabulary of {vocab_size} pieces: {message}"
 
 
 def _processor(model: bytes) -> sentencepiece.SentencePieceProcessor:

@@ -22,7 +22,14 @@ CHUNKS = [[[5, 6, 7], [], [8]], [], [[65534, 1]]]
 def write(stem: Path, chunks: list[list[list[int]]] = CHUNKS, dtype: type = np.uint16) -> None:
     with RaggedWriter(stem, np.dtype(dtype)) as writer:
         for chunk in chunks:
-            writer.append(chunk)
+            writer.append(*flat(chunk))
+        writer.finish()
+        writer.forget_lengths()
+
+
+def flat(chunk: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
+    tokens = np.array([token for sequence in chunk for token in sequence], np.int64)
+    return tokens, np.array([len(sequence) for sequence in chunk], np.int64)
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.uint32])
@@ -50,6 +57,32 @@ def test_many_chunks_outgrow_the_first_header(tmp_path: Path) -> None:
     tokens, offsets = open_ragged(tmp_path / "a")
     assert len(tokens) == offsets[-1] == 25 * 100 * 500
     assert tokens[-1] == 499
+
+
+def test_writing_goes_on_where_it_was_flushed(tmp_path: Path) -> None:
+    write(tmp_path / "whole", [*CHUNKS, [[9, 9], [4]]])
+    with RaggedWriter(tmp_path / "parts", np.dtype(np.uint16)) as writer:
+        writer.append(*flat(CHUNKS[0]))
+        writer.flush()
+        writer.append(*flat([[1, 2, 3, 4, 5]]))  # lost: nobody knows of it
+    with RaggedWriter(tmp_path / "parts", np.dtype(np.uint16), sequences=3) as writer:
+        for chunk in (CHUNKS[2], [[9, 9], [4]]):
+            writer.append(*flat(chunk))
+        writer.finish()
+        writer.forget_lengths()
+    for file in (token_file, offset_file):
+        assert file(tmp_path / "parts").read_bytes() == file(tmp_path / "whole").read_bytes()
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_what_was_lost_is_not_gone_on_with(tmp_path: Path) -> None:
+    with RaggedWriter(tmp_path / "a", np.dtype(np.uint16)) as writer:
+        writer.append(*flat(CHUNKS[0]))
+    with pytest.raises(UserError, match="is shorter than was written"):
+        RaggedWriter(tmp_path / "a", np.dtype(np.uint16), sequences=4)
+    token_file(tmp_path / "a").write_bytes(token_file(tmp_path / "a").read_bytes()[:-1])
+    with pytest.raises(UserError, match="is shorter than was written"):
+        RaggedWriter(tmp_path / "a", np.dtype(np.uint16), sequences=3)
 
 
 def test_an_id_that_does_not_fit_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pytransformer.data.tokenizer import TOKENIZER_FILES, Tokenizer, train_tokenizer
+from pytransformer.data.tokenizer import TOKENIZER_FILES, Tokenizer
+from pytransformer.data.vocabulary import train_tokenizer
 from pytransformer.errors import UserError
 
 LINES = [
