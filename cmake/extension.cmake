@@ -30,6 +30,7 @@ pybind11_add_module(_C MODULE NO_EXTRAS
   csrc/autograd/tied.cpp
   csrc/bindings/library.cpp
   csrc/bindings/module.cpp
+  csrc/bindings/subwords.cpp
   csrc/ops/attention.cpp
   csrc/ops/device.cpp
   csrc/ops/embedding.cpp
@@ -39,7 +40,8 @@ pybind11_add_module(_C MODULE NO_EXTRAS
   csrc/ops/linear_cross_entropy.cpp
   csrc/ops/rows.cpp
   csrc/ops/tensors.cpp
-  csrc/ops/tied.cpp)
+  csrc/ops/tied.cpp
+  csrc/subwords/bpe.cpp)
 # Found beside the package wherever both are installed; torch has usually loaded its libraries by
 # then, the OpenMP runtime that kernels share with it among them.
 set_target_properties(_C PROPERTIES

@@ -1,5 +1,7 @@
 from typing import TypedDict
 
+from pytransformer.subwords.plain import Bpe as Bpe
+
 class _BuildInformation(TypedDict):
     version: str
     torch: str

@@ -40,7 +40,8 @@ PARTS: dict[str, set[str]] = {
     "devices": {"_C", "errors", "ops"},
     "nn": {"config", "ops", "packed", "precision"},
     "model": {"checks", "config", "nn", "ops", "packed", "positions", "precision", "workspaces"},
-    "data": {"errors", "files", "packed", "version"},
+    "subwords": {"_C", "ops"},
+    "data": {"errors", "files", "packed", "subwords", "version"},
     "directory": {"config", "data", "errors", "files", "marian", "model"},
     "decoding": {
         "config", "data", "directory", "errors", "model", "nn", "ops", "packed", "pictures",
@@ -64,15 +65,17 @@ PARTS: dict[str, set[str]] = {
 
 # The same for csrc/, and what each part may include from outside.
 CPP_PARTS: dict[str, set[str]] = {
+    "subwords": set(),
     "kernels": set(),
     "ops": {"kernels"},
     "autograd": {"ops"},
     "decoder": {"kernels", "ops"},
-    "bindings": {"decoder", "kernels", "ops"},
+    "bindings": {"decoder", "kernels", "ops", "subwords"},
 }
 TORCH = ("ATen", "c10", "torch")
 PYTHON = ("Python.h", "pybind11")
 CPP_LIBRARIES: dict[str, tuple[str, ...]] = {
+    "subwords": (),
     "kernels": (),
     "ops": TORCH,
     "autograd": TORCH,

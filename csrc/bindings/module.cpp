@@ -5,6 +5,7 @@
 
 #include "../kernels/cpu/kernels.h"
 #include "../kernels/cpu/profile.h"
+#include "subwords.h"
 #ifdef PT_CUDA
 #include "../kernels/cuda/runtime.h"
 #endif
@@ -107,4 +108,5 @@ PYBIND11_MODULE(_C, m) {
   m.def(
       "omp_max_threads", [] { return omp_get_max_threads(); },
       "Threads of the OpenMP pool that kernels use; torch.set_num_threads governs it.");
+  pt::bind_subwords(m);
 }

@@ -19,7 +19,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pytransformer.data.bpe_dropout import BpeDropout
 from pytransformer.data.dataset import ParallelDataset
+from pytransformer.data.mixture import Mixture
+from pytransformer.data.shuffle import shuffled
 from pytransformer.packed import Packed
 
 # Pairs are sorted by length within windows of about this many batches: wide enough for batches of
@@ -71,12 +74,18 @@ class BatchPlan:
 class TokenBatches:
     """The batches of a data set, epoch by epoch.
 
-    An epoch takes every pair exactly once. Its batches follow from the data, ``batch_tokens``,
-    ``seed`` and the epoch's number alone, so that a run can be taken up at any batch.
+    An epoch takes every pair exactly once, or as often as a mixture's weights say. Its batches
+    follow from the data, ``batch_tokens``, ``seed`` and the epoch's number alone, so that a run can
+    be taken up at any batch.
     """
 
     def __init__(
-        self, dataset: ParallelDataset, batch_tokens: int, seed: int, shuffle: bool = True
+        self,
+        dataset: ParallelDataset | Mixture,
+        batch_tokens: int,
+        seed: int,
+        shuffle: bool = True,
+        bpe_dropout: BpeDropout | None = None,
     ) -> None:
         """Choose how to cut.
 
@@ -86,6 +95,8 @@ class TokenBatches:
                 makes a batch of its own.
             seed: of the shuffling, at least 0.
             shuffle: False keeps the pairs in the data set's order, the same in every epoch.
+            bpe_dropout: cuts sentences into other pieces in every epoch. Batches are still planned
+                by the lengths that were prepared, so that they become larger than that.
 
         Raises:
             ValueError: if ``batch_tokens`` or ``seed`` is out of range.
@@ -98,6 +109,7 @@ class TokenBatches:
         self.batch_tokens = batch_tokens
         self.seed = seed
         self.shuffle = shuffle
+        self.bpe_dropout = bpe_dropout
         self._costs = dataset.source_lengths + dataset.target_lengths + 2
         self._cached: tuple[int, BatchPlan] | None = None
 
@@ -128,10 +140,10 @@ class TokenBatches:
         plan = self.plan(epoch)
         if not 0 <= start <= len(plan):
             raise ValueError(f"start = {start}: epoch {epoch} has {len(plan)} batches")
-        return (self.batch(plan.pairs(position)) for position in range(start, len(plan)))
+        return (self.batch(plan.pairs(position), epoch) for position in range(start, len(plan)))
 
     def tokens(self, pairs: NDArray[np.int64]) -> tuple[int, int]:
-        """``tokens_source`` and ``tokens_target`` of the batch of these pairs."""
+        """``tokens_source`` and ``tokens_target`` of the batch of these pairs, as prepared."""
         lengths = (self.dataset.source_lengths[pairs], self.dataset.target_lengths[pairs])
         source, target = (int(of_side.sum()) + len(pairs) for of_side in lengths)
         return source, target
@@ -141,13 +153,27 @@ class TokenBatches:
         lengths = (self.dataset.source_lengths[pairs], self.dataset.target_lengths[pairs])
         return sum((int(of_side.max()) + 1) * len(pairs) for of_side in lengths)
 
-    def batch(self, pairs: NDArray[np.int64]) -> Batch:
-        """The pairs with these indices, packed."""
-        data = self.dataset
-        pad = data.vocab_size - 1
-        src = _pack(data.source_tokens, data.source_offsets, pairs, start=None)
-        tgt = _pack(data.target_tokens, data.target_offsets, pairs, start=pad)
+    def batch(self, pairs: NDArray[np.int64], epoch: int = 0) -> Batch:
+        """The pairs with these indices, packed.
+
+        Args:
+            pairs: indices.
+            epoch: the pass they are for: in another one they may be cut into other pieces.
+        """
+        source = self._sentences("source", pairs, epoch)
+        target = self._sentences("target", pairs, epoch)
+        src = _pack(*source, start=None)
+        tgt = _pack(*target, start=self.dataset.vocab_size - 1)
         return Batch(src, tgt, src.values.shape[0], tgt.values.shape[0] - len(pairs))
+
+    def _sentences(
+        self, side: str, pairs: NDArray[np.int64], epoch: int
+    ) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        tokens, lengths = self.dataset.gather(side, pairs)
+        if self.bpe_dropout is None or len(pairs) == 0:
+            return tokens, lengths
+        place = (self.seed, epoch, int(pairs[0]), int(side == "target"))
+        return self.bpe_dropout.draw(tokens, lengths, place)
 
     def _make_plan(self, epoch: int) -> BatchPlan:
         costs = self._costs
@@ -156,18 +182,10 @@ class TokenBatches:
             bounds = _cut(costs, self.batch_tokens)
             return BatchPlan(order, bounds, np.arange(len(bounds) - 1))
         bits = np.random.PCG64(np.random.SeedSequence([self.seed, epoch]))
-        order = _bucket(_shuffled(len(costs), bits), costs, self.batch_tokens)
+        pairs = self.dataset.pairs_of_epoch(bits)
+        order = _bucket(pairs[shuffled(len(pairs), bits)], costs, self.batch_tokens)
         bounds = _cut(costs[order], self.batch_tokens)
-        return BatchPlan(order, bounds, _shuffled(len(bounds) - 1, bits))
-
-
-def _shuffled(count: int, bits: np.random.PCG64) -> NDArray[np.int64]:
-    """A random order of 0 … ``count`` - 1.
-
-    NumPy promises that a bit generator's stream never changes, but not that its shuffling never
-    does; so the order is that of random numbers.
-    """
-    return np.argsort(bits.random_raw(count), kind="stable")
+        return BatchPlan(order, bounds, shuffled(len(bounds) - 1, bits))
 
 
 def _bucket(order: NDArray[Any], costs: NDArray[Any], batch_tokens: int) -> NDArray[np.int64]:
@@ -191,19 +209,15 @@ def _cut(costs: NDArray[np.int64], batch_tokens: int) -> NDArray[np.int64]:
     return np.array(bounds, np.int64)
 
 
-def _pack(
-    tokens: NDArray[Any], offsets: NDArray[np.int64], pairs: NDArray[np.int64], start: int | None
-) -> Packed:
-    """Gather sentences into rows, each with ``</s>`` after it and, if given, ``start`` before."""
+def _pack(tokens: NDArray[Any], lengths: NDArray[np.int64], start: int | None) -> Packed:
+    """Sentences as rows, each with ``</s>`` after it and, if given, ``start`` before."""
     lead = int(start is not None)
-    lengths = offsets[pairs + 1] - offsets[pairs]
     ends = np.cumsum(lengths + lead + 1)
     cu_seqlens = np.concatenate(([0], ends))
     values = np.zeros(cu_seqlens[-1], np.int64)  # </s> is 0
     if start is not None:
         values[cu_seqlens[:-1]] = start
-    within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    rows = within + np.repeat(cu_seqlens[:-1] + lead, lengths)
-    values[rows] = tokens[within + np.repeat(offsets[pairs], lengths)]
+    within = np.arange(len(tokens)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    values[within + np.repeat(cu_seqlens[:-1] + lead, lengths)] = tokens
     longest = int(lengths.max(initial=0)) + lead + 1
     return Packed(torch.from_numpy(values), torch.from_numpy(cu_seqlens.astype(np.int32)), longest)

@@ -18,7 +18,7 @@ from pytransformer.data.layout import (
     text_file,
     token_stem,
 )
-from pytransformer.data.ragged import offset_file, open_ragged, token_file
+from pytransformer.data.ragged import gather, offset_file, open_ragged, token_file
 from pytransformer.data.text import read_lines
 from pytransformer.errors import UserError
 
@@ -87,6 +87,28 @@ class ParallelDataset:
     def target(self, index: int) -> NDArray[Any]:
         """The ids of target sentence ``index``, 1-d, a read-only view of the mapped file."""
         return _row(self.target_tokens, self.target_offsets, index)
+
+    def gather(
+        self, side: str, indices: NDArray[np.int64]
+    ) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """The sentences of these pairs on one side, copied from the mapped file.
+
+        Args:
+            side: ``source`` or ``target``.
+            indices: of the pairs.
+
+        Returns:
+            their tokens end to end, and int64 ``[pairs]``, the length of each.
+        """
+        tokens, offsets = {
+            "source": (self.source_tokens, self.source_offsets),
+            "target": (self.target_tokens, self.target_offsets),
+        }[side]
+        return gather(tokens, offsets, indices)
+
+    def pairs_of_epoch(self, bits: np.random.PCG64) -> NDArray[np.int64]:
+        """The pairs that a pass over the data takes: each once (see ``Mixture``)."""
+        return np.arange(len(self))
 
     def source_text(self) -> list[str]:
         """The untokenised source sentences, which are kept for ``valid``."""

@@ -15,13 +15,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pytransformer.data.tokenizer import TOKENIZER_FILES
+from pytransformer.data.tokenizer import (
+    SOURCE_MODEL,
+    TARGET_MODEL,
+    TOKENIZER_FILES,
+    VOCABULARY,
+)
 from pytransformer.errors import UserError
 from pytransformer.files import check, read_json
 
 SPLITS = ("train", "valid")
 SIDES = ("source", "target")
 INFO = "info.json"
+# The files of the tokenizer that decide which text becomes which ids.
+NUMBERING_FILES = (SOURCE_MODEL, TARGET_MODEL, VOCABULARY)
 FORMAT = "pytransformer-data"
 FORMAT_VERSION = 1
 PREPARE_AGAIN = "prepare the data again"

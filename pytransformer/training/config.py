@@ -24,6 +24,20 @@ class DataOptions:
     """``[data]``: what is learned from."""
 
     directory: str = option("", "the directory that `pytransformer prepare` wrote", required=True)
+    more_directories: tuple[str, ...] = option(
+        (), "others, with its vocabulary (prepare --tokenizer), to learn from together with it"
+    )
+    weights: tuple[float, ...] = option(
+        (),
+        "how often a pass takes each pair of directory and of more_directories; []: once",
+        more_than=0,
+    )
+    bpe_dropout: float = option(
+        0.0,
+        "probability of leaving a merge out, anew in every pass (Provilkov et al. 2020)",
+        at_least=0,
+        less_than=1,
+    )
     batch_tokens: int = option(
         4096, "tokens of one batch, source and target", at_least=1, at_most=2**31 - 1
     )
@@ -203,6 +217,7 @@ def from_tables(tables: Mapping[str, Any]) -> TrainingConfig:
         validation=read_table("validation", ValidationOptions, tables.get("validation", {})),
         checkpoints=read_table("checkpoints", CheckpointOptions, tables.get("checkpoints", {})),
     )
+    _check_data(config.data)
     _check_together(config.training)
     _check_patience(config.validation)
     return config
@@ -224,6 +239,15 @@ def _read_model(values: Mapping[str, Any]) -> ModelOptions:
     except ValueError as error:
         raise UserError(f"[model] {error}") from error
     return options
+
+
+def _check_data(options: DataOptions) -> None:
+    corpora = 1 + len(options.more_directories)
+    if options.weights and len(options.weights) != corpora:
+        raise UserError(
+            f"[data] weights = {list(options.weights)}: must be {corpora} numbers, one for "
+            "directory and one for each of more_directories"
+        )
 
 
 def _check_together(options: TrainingOptions) -> None:

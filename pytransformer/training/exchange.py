@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
 from pytransformer.training.processes import Processes
+from pytransformer.training.stream import Share
 
 _BUCKET_BYTES = 4 << 20
 
@@ -92,6 +94,14 @@ class GradientExchange:
         for work in self._sent:
             self._processes.wait(work)
         self._sent = []  # what is kept of it keeps the connections, which end before Python does
+
+    def whole(self, share: Share) -> Share:
+        """``share`` with the counts of all processes, where it has only its own."""
+        if share.of_all:
+            return share
+        every = self._processes.gather_numbers([share.predicted, share.tokens])
+        predicted, tokens = (int(sum(part)) for part in zip(*every, strict=True))
+        return replace(share, predicted=predicted, tokens=tokens, of_all=True)
 
     def _ready(self, parameter: Tensor) -> None:
         if not self._listening:

@@ -18,6 +18,7 @@ from pytransformer.errors import UserError
 T = TypeVar("T")
 
 _NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}
+_PLURALS = {float: "numbers", str: "strings"}
 
 
 def option(
@@ -81,7 +82,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def convert_value(name: str, value: Any, kind: Any) -> Any:
-    """Check one value against a type: int, float, bool, str, a Literal or a tuple of floats.
+    """Check one value against a type: int, float, bool, str, a Literal, or a tuple of floats or
+    strings, of a fixed length or of any (``tuple[float, ...]``).
 
     Raises:
         UserError: naming ``name``, the value and what was expected.
@@ -92,12 +94,12 @@ def convert_value(name: str, value: Any, kind: Any) -> Any:
             raise UserError(f"{name} = {value!r}: must be one of {', '.join(choices)}")
         return value
     if typing.get_origin(kind) is tuple:
-        kinds = typing.get_args(kind)
-        if not isinstance(value, list | tuple) or len(value) != len(kinds):
-            raise UserError(f"{name} = {value!r}: must be a list of {len(kinds)} numbers")
-        return tuple(
-            convert_value(name, item, kind) for item, kind in zip(value, kinds, strict=True)
-        )
+        item, *others = typing.get_args(kind)  # all items are of one type
+        length = None if others == [...] else 1 + len(others)
+        if not isinstance(value, list | tuple) or length not in (None, len(value)):
+            count = "" if length is None else f"{length} "
+            raise UserError(f"{name} = {value!r}: must be a list of {count}{_PLURALS[item]}")
+        return tuple(convert_value(name, one, item) for one in value)
     if kind is float and type(value) is int:
         return float(value)
     if type(value) is not kind:

@@ -16,15 +16,13 @@ import sentencepiece
 import torch
 
 from pytransformer import ops
-from pytransformer.data.dataset import ParallelDataset
+from pytransformer.data.mixture import Mixture
 from pytransformer.training.config import TrainingConfig
 from pytransformer.training.state import TrainingState
 from pytransformer.version import __version__
 
 
-def describe_run(
-    config: TrainingConfig, dataset: ParallelDataset, signature: str
-) -> dict[str, Any]:
+def describe_run(config: TrainingConfig, dataset: Mixture, signature: str) -> dict[str, Any]:
     """What all models of a run share.
 
     Args:
@@ -34,7 +32,7 @@ def describe_run(
     """
     return {
         "config": config.to_tables(),
-        "data": {key: dataset.info[key] for key in ("raw", "files")},
+        "data": [{key: corpus.info[key] for key in ("raw", "files")} for corpus in dataset.corpora],
         "versions": _versions(),
         "arithmetic": _arithmetic(),
         "bleu_signature": signature,

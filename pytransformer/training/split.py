@@ -6,8 +6,26 @@ from pathlib import Path
 
 from pytransformer.data.dataset import ParallelDataset
 from pytransformer.data.layout import INFO
+from pytransformer.data.mixture import Mixture
 from pytransformer.errors import UserError
 from pytransformer.training.config import TrainingConfig
+
+
+def open_training(config: TrainingConfig) -> Mixture:
+    """Open all that a run learns from and check all of it.
+
+    Raises:
+        UserError: as ``open_split``; or if the vocabularies of two directories differ.
+    """
+    options = config.data
+    corpora = [open_split(config, "train")]
+    for number, directory in enumerate(options.more_directories):
+        key = f"more_directories[{number}]"
+        corpora.append(_open(config, Path(directory), key, "train"))
+    try:
+        return Mixture(corpora, options.weights)
+    except UserError as error:
+        raise UserError(f"[data] more_directories: {error}") from error
 
 
 def open_split(config: TrainingConfig, split: str) -> ParallelDataset:
@@ -17,20 +35,29 @@ def open_split(config: TrainingConfig, split: str) -> ParallelDataset:
         UserError: if the data is missing, damaged or empty, or has a sentence longer than the
             model's positions reach.
     """
-    directory = Path(config.data.directory)
+    return _open(config, Path(config.data.directory), "directory", split)
+
+
+def longest_sentence(config: TrainingConfig, dataset: ParallelDataset | Mixture) -> int | None:
+    """Rows of a sentence at most, ``</s>`` or the start token included; None: any number."""
+    model = config.model.transformer_config(dataset.vocab_size)
+    return model.max_length if model.positions == "learned" else None
+
+
+def _open(config: TrainingConfig, directory: Path, key: str, split: str) -> ParallelDataset:
     if not (directory / INFO).is_file():
         raise UserError(
-            f"[data] directory = {directory}: {INFO} is missing there; name a directory that "
+            f"[data] {key} = {directory}: {INFO} is missing there; name a directory that "
             "`pytransformer prepare` wrote"
         )
     dataset = ParallelDataset(directory, split)
     if len(dataset) == 0:
         raise UserError(f"{directory} has no pairs in its part {split!r}; prepare it with some")
     dataset.verify()
-    model = config.model.transformer_config(dataset.vocab_size)
-    if model.positions == "learned" and dataset.longest > model.max_length:
+    longest = longest_sentence(config, dataset)
+    if longest is not None and dataset.longest > longest:
         raise UserError(
-            f"[model] max_length = {model.max_length}: learned positions end there, but the "
+            f"[model] max_length = {longest}: learned positions end there, but the "
             f"longest sentence of {directory} ({split}) takes {dataset.longest}; set max_length "
             f"to at least that"
         )

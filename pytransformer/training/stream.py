@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -12,29 +12,50 @@ from pytransformer.data.batches import Batch, TokenBatches
 
 
 @dataclass(frozen=True)
+class Position:
+    """The batch that comes next.
+
+    Attributes:
+        epoch: its pass over the data, from 0.
+        batch: its index in that pass.
+        batches_in_epoch: how many that pass has.
+    """
+
+    epoch: int
+    batch: int
+    batches_in_epoch: int
+
+    @property
+    def passes(self) -> float:
+        """How often the data was seen, the begun pass as a fraction."""
+        return self.epoch + self.batch / self.batches_in_epoch
+
+
+@dataclass(frozen=True)
 class Share:
     """What one process learns from in one update, and how much all of them do together.
 
     Attributes:
         batches: those of this process.
-        predicted: target tokens to predict, of all processes.
-        tokens: source and target tokens, of all processes.
-        padded: what these would be in batches with padding, of all processes.
+        predicted: target tokens to predict.
+        tokens: source and target tokens.
+        of_all: whether the two are those of all processes; otherwise they are of this one, which
+            alone knows what it drew.
+        padding_saved: the fraction of the rows of batches with padding that would have held
+            nothing, in all batches of all processes, as they were prepared.
+        position: where the stream stands after it.
     """
 
     batches: Sequence[Batch]
     predicted: int
     tokens: int
-    padded: int
-
-    @property
-    def padding_saved(self) -> float:
-        """The fraction of the rows of batches with padding that would have held nothing."""
-        return 1 - self.tokens / self.padded
+    of_all: bool
+    padding_saved: float
+    position: Position
 
 
 class BatchStream:
-    """Pass after pass over the data; ``epoch`` and ``batch`` name the batch that comes next.
+    """Pass after pass over the data; ``position`` names the batch that comes next.
 
     Every process walks through all batches and makes its own ones only.
     """
@@ -54,33 +75,41 @@ class BatchStream:
         self._batches = batches
         self._rank = rank
         self._size = size
-        self._open(epoch, batch)
+        self.position = self._position(epoch, batch)
 
     def take(self, count: int) -> Share:
-        """``count`` of the next batches for each process, across the end of a pass if need be."""
-        drawn = [self._next() for _ in range(count * self._size)]
-        tokens = [self._batches.tokens(pairs) for pairs in drawn]
-        costs = [source + target for source, target in tokens]
-        own = [self._batches.batch(drawn[i]) for i in deal(costs, self._rank, self._size)]
-        padded = sum(self._batches.padded_tokens(pairs) for pairs in drawn)
-        return Share(own, sum(target for _, target in tokens), sum(costs), padded)
+        """``count`` of the next batches for each process, across the end of a pass if need be.
 
-    @property
-    def passes(self) -> float:
-        """How often the data was seen, the begun pass as a fraction."""
-        return self.epoch + self.batch / self.batches_in_epoch
+        They are dealt out by the rows that were prepared.
+        """
+        epochs_and_pairs = [self._next() for _ in range(count * self._size)]
+        planned = [self._batches.tokens(pairs) for _, pairs in epochs_and_pairs]
+        costs = [source + target for source, target in planned]
+        own = [
+            self._batches.batch(pairs, epoch)
+            for epoch, pairs in (
+                epochs_and_pairs[index] for index in deal(costs, self._rank, self._size)
+            )
+        ]
+        of_all = self._batches.bpe_dropout is None
+        counts = planned if of_all else [(one.tokens_source, one.tokens_target) for one in own]
+        source, target = map(sum, zip(*counts, strict=True))
+        padded = sum(self._batches.padded_tokens(pairs) for _, pairs in epochs_and_pairs)
+        saved = 1 - sum(costs) / padded
+        return Share(own, target, source + target, of_all, saved, self.position)
 
-    def _next(self) -> NDArray[Any]:
-        pairs = self._batches.plan(self.epoch).pairs(self.batch)
-        self.batch += 1
-        if self.batch == self.batches_in_epoch:
-            self._open(self.epoch + 1, 0)
-        return pairs
+    def _next(self) -> tuple[int, NDArray[Any]]:
+        """The epoch and the pairs of the batch that comes next."""
+        epoch, batch = self.position.epoch, self.position.batch
+        pairs = self._batches.plan(epoch).pairs(batch)
+        if batch + 1 < self.position.batches_in_epoch:
+            self.position = replace(self.position, batch=batch + 1)
+        else:
+            self.position = self._position(epoch + 1, 0)
+        return epoch, pairs
 
-    def _open(self, epoch: int, batch: int) -> None:
-        self.epoch = epoch
-        self.batch = batch
-        self.batches_in_epoch = self._batches.batches_per_epoch(epoch)
+    def _position(self, epoch: int, batch: int) -> Position:
+        return Position(epoch, batch, self._batches.batches_per_epoch(epoch))
 
 
 def deal(costs: Sequence[int], rank: int, size: int) -> list[int]:

@@ -23,6 +23,7 @@ from pytransformer.training.errors import OutputError
 from pytransformer.training.exchange import GradientExchange
 from pytransformer.training.interrupt import StopRequest
 from pytransformer.training.log import Log
+from pytransformer.training.prefetch import Prefetch
 from pytransformer.training.processes import Processes
 from pytransformer.training.progress import Progress, clock_time
 from pytransformer.training.record import describe_model
@@ -74,6 +75,7 @@ class Trainer:
         self._agreed_to_stop = False
         self._processes = parts.processes
         self._exchange = GradientExchange(list(parts.model.parameters()), parts.processes)
+        self._position = parts.stream.position
         self._saved_step = parts.state.step or None  # a resumed run begins at a checkpoint
         self._started = time.monotonic() - parts.state.seconds
 
@@ -87,15 +89,16 @@ class Trainer:
             OutputError: if the disk is full, or the output cannot be written for another reason.
         """
         self._parts.model.train()
-        while True:
-            if self._validation_due(self._finished()):
-                self._validate()
-            finished = self._finished()  # a validation may have been the last one to wait for
-            if self._checkpoint_due(finished):
-                self._save()
-            if finished or self._stopping:
-                return
-            self._update()
+        with Prefetch(self._parts.stream, self._config.training.accumulate) as shares:
+            while True:
+                if self._validation_due(self._finished()):
+                    self._validate()
+                finished = self._finished()  # a validation may have been the last one to wait for
+                if self._checkpoint_due(finished):
+                    self._save()
+                if finished or self._stopping:
+                    return
+                self._update(shares)
 
     @property
     def _stopping(self) -> bool:
@@ -117,16 +120,18 @@ class Trainer:
         due = _falls_on(step, self._config.checkpoints.every_steps)
         return finished or self._stopping or due or self._is_among_best()
 
-    def _update(self) -> None:
+    def _update(self, shares: Prefetch) -> None:
         parts, state, options = self._parts, self._state, self._config.training
         began = time.monotonic()
-        share = parts.stream.take(options.accumulate)
+        share = shares.take()
+        waited = time.monotonic() - began
         rate = learning_rate(state.step + 1, parts.model.config.d_model, options)
         made = update(
             parts.model, parts.optimizer, share, rate, options, self._exchange, self._meet
         )
         seconds = time.monotonic() - began
-        state.epoch, state.batch = parts.stream.epoch, parts.stream.batch
+        self._position = share.position
+        state.epoch, state.batch = share.position.epoch, share.position.batch
         if not made.applied:
             self._skip(made.loss, made.grad_norm)
             return
@@ -139,8 +144,9 @@ class Trainer:
             grad_norm=made.grad_norm,
             tokens_per_second=round(made.tokens / seconds, 1),
             padding_saved=round(share.padding_saved, 4),
+            waited=round(waited, 6),
         )
-        self._progress.update(made, seconds, parts.stream.passes)
+        self._progress.update(made, seconds, share.position.passes)
 
     def _skip(self, loss: float, grad_norm: float) -> None:
         state = self._state
@@ -256,7 +262,7 @@ class Trainer:
 
     def _write(self, kind: str, **values: Any) -> None:
         seconds = round(self._state.seconds, 3)
-        passes = round(self._parts.stream.passes, 4)
+        passes = round(self._position.passes, 4)
         self._log.write(kind, self._state.step, passes, seconds=seconds, **values)
 
     def _meet(self, number: float = 0.0) -> float:

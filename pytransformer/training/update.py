@@ -82,6 +82,7 @@ def update(
         total: the sum of a number over the processes, the same for every one.
     """
     optimizer.zero_grad(set_to_none=True)
+    share = exchange.whole(share)
     losses = accumulate_gradients(model, share, options, exchange)
     exchange.finish()
     gradients = [p.grad for p in model.parameters() if p.grad is not None]

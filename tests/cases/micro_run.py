@@ -104,7 +104,7 @@ def read_log(output: Path, kind: str = "train") -> list[dict[str, Any]]:
 
 def told(output: Path, kind: str = "train") -> list[dict[str, Any]]:
     """The same without what depends on the clock."""
-    clock = ("seconds", "tokens_per_second")
+    clock = ("seconds", "tokens_per_second", "waited")
     return [
         {key: value for key, value in line.items() if key not in clock}
         for line in read_log(output, kind)

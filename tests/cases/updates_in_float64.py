@@ -1,4 +1,7 @@
-"""A process that makes 50 updates in float64 and writes the parameters: DATA ACCUMULATE OUTPUT."""
+"""A process that makes 50 updates in float64 and writes the parameters.
+
+Arguments: DATA BPE_DROPOUT ACCUMULATE OUTPUT.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ import torch
 from safetensors.torch import save_file
 
 from pytransformer import Transformer, TransformerConfig
-from pytransformer.data import ParallelDataset, TokenBatches
+from pytransformer.data import ParallelDataset, TokenBatches, Tokenizer
+from pytransformer.data.bpe_dropout import BpeDropout
 from pytransformer.training.config import TrainingOptions
 from pytransformer.training.exchange import GradientExchange
 from pytransformer.training.processes import join
@@ -18,7 +22,7 @@ from pytransformer.training.stream import BatchStream
 from pytransformer.training.update import Update, create_optimizer, update
 
 
-def main(data: str, accumulate: int, output: str) -> None:
+def main(data: str, dropout: float, accumulate: int, output: str) -> None:
     options = TrainingOptions(output="unused", accumulate=accumulate, clip_norm=1.0)
     torch.manual_seed(1)
     with join("cpu") as processes:
@@ -30,7 +34,8 @@ def main(data: str, accumulate: int, output: str) -> None:
         optimizer = create_optimizer(model, options)
         # Buckets of a few parameters each.
         exchange = GradientExchange(list(model.parameters()), processes, bucket_bytes=4096)
-        batches = TokenBatches(dataset, 300, seed=1)
+        bpe_dropout = BpeDropout(Tokenizer.load(data), dropout) if dropout else None
+        batches = TokenBatches(dataset, 300, seed=1, bpe_dropout=bpe_dropout)
         stream = BatchStream(batches, 0, 0, processes.rank, processes.size)
 
         def learn() -> Update:
@@ -58,4 +63,4 @@ def main(data: str, accumulate: int, output: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    main(sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), sys.argv[4])

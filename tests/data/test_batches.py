@@ -28,6 +28,8 @@ class Pairs:
 
     source = ParallelDataset.source
     target = ParallelDataset.target
+    gather = ParallelDataset.gather
+    pairs_of_epoch = ParallelDataset.pairs_of_epoch
 
     def __len__(self) -> int:
         return len(self.source_lengths)

@@ -52,7 +52,7 @@ def test_the_model_tells_how_it_was_made(data: Path, tmp_path: Path) -> None:
     assert "tok:13a" in told["bleu_signature"]
     assert told["config"] == tomllib.loads((output / "config.toml").read_text())
     info = json.loads((data / "info.json").read_text(encoding="utf-8"))
-    assert told["data"] == {"raw": info["raw"], "files": info["files"]}
+    assert told["data"] == [{"raw": info["raw"], "files": info["files"]}]
     assert told["versions"]["torch"] == torch.__version__
     assert told["arithmetic"]
 
@@ -91,7 +91,14 @@ def test_the_log_says_what_padding_would_have_cost(
         assert line["padding_saved"] == pytest.approx(expected, abs=1e-4)
 
 
-@pytest.mark.parametrize("changes", [{}, {"training__accumulate": 2, "training__clip_norm": 0.5}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"training__accumulate": 2, "training__clip_norm": 0.5},
+        {"data__bpe_dropout": 0.3, "training__accumulate": 2},
+    ],
+)
 def test_resume_gives_the_bits_of_an_uninterrupted_run(
     data: Path, tmp_path: Path, changes: dict[str, Any]
 ) -> None:

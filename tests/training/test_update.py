@@ -18,7 +18,7 @@ from pytransformer.training import train
 from pytransformer.training.config import TrainingOptions
 from pytransformer.training.exchange import GradientExchange
 from pytransformer.training.processes import Processes
-from pytransformer.training.stream import Share
+from pytransformer.training.stream import Position, Share
 from pytransformer.training.update import accumulate_gradients, create_optimizer, update
 from tests.cases.micro_run import config, read_log
 
@@ -29,7 +29,9 @@ _ALONE = GradientExchange([], Processes())
 def share(*batches: Batch) -> Share:
     predicted = sum(batch.tokens_target for batch in batches)
     tokens = predicted + sum(batch.tokens_source for batch in batches)
-    return Share(batches, predicted, tokens, padded=tokens)
+    return Share(
+        batches, predicted, tokens, of_all=True, padding_saved=0.0, position=Position(0, 0, 1)
+    )
 
 
 @pytest.fixture
