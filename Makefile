@@ -18,7 +18,7 @@ BIN = $(VENV)/bin
 # Tools come from the environment first: cmake, ninja, clang-format.
 export PATH := $(abspath $(BIN)):$(PATH)
 
-CXX_FILES = $(shell find csrc tests/cuda_on_host tests/gpu tests/kernels tests/primitives -name '*.cpp' -o -name '*.cu' -o -name '*.h' 2>/dev/null)
+CXX_FILES = $(shell find csrc tests/cuda_on_host tests/gpu tests/kernels tests/primitives tests/subwords -name '*.cpp' -o -name '*.cu' -o -name '*.h' 2>/dev/null)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

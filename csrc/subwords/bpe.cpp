@@ -45,9 +45,7 @@ class Bpe::Draws {
 
 Bpe::Bpe(std::vector<int32_t> characters, std::vector<int64_t> offsets,
          const std::vector<Merge>& merges, std::vector<int32_t> ranks, int32_t space)
-    : characters_(std::move(characters)),
-      offsets_(std::move(offsets)),
-      ranks_(std::move(ranks)),
+    : characters_(std::move(characters)), offsets_(std::move(offsets)), ranks_(std::move(ranks)),
       space_(space) {
   size_t places = 2;
   while (places < 2 * merges.size()) places *= 2;

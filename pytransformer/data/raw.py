@@ -15,7 +15,7 @@ from pytransformer.data.unfinished import Unfinished
 from pytransformer.errors import UserError
 
 # The tokenizer learns from at most this many pairs, taken at even distances.
-TOKENIZER_PAIRS = 2_000_000
+TOKENIZER_PAIRS = 1_000_000
 # At most this share of the pairs is held out for validation.
 HELD_OUT_SHARE = 0.05
 
