@@ -7,15 +7,11 @@ import shlex
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from pytransformer.data.batches import TokenBatches
-from pytransformer.data.bpe_dropout import BpeDropout
-from pytransformer.data.layout import SIDES
-from pytransformer.data.mixture import Mixture
 from pytransformer.data.tokenizer import Tokenizer
 from pytransformer.devices import usable_device
 from pytransformer.directory import save_model
@@ -32,20 +28,18 @@ from pytransformer.training import checkpoint, limits, shelf, toml
 from pytransformer.training.board import Board, require_tensorboard
 from pytransformer.training.config import TrainingConfig
 from pytransformer.training.errors import OutputError
+from pytransformer.training.identity import describe, require_same
 from pytransformer.training.interrupt import StopRequest
 from pytransformer.training.log import Log, NoLog
 from pytransformer.training.processes import Processes, join
 from pytransformer.training.progress import Progress
 from pytransformer.training.record import describe_model, describe_run
-from pytransformer.training.split import longest_sentence, open_training
+from pytransformer.training.split import open_bpe_dropout, open_training
 from pytransformer.training.state import TrainingState
 from pytransformer.training.stream import BatchStream
 from pytransformer.training.trainer import Parts, Trainer
 from pytransformer.training.update import create_optimizer
 from pytransformer.training.validation import Validator
-
-# Sentences that tell whether a vocabulary is one of BPE.
-_SENTENCES_TRIED = 1000
 
 
 @dataclass(frozen=True)
@@ -189,7 +183,7 @@ def _set_up_torch(config: TrainingConfig) -> None:
 def _build(config: TrainingConfig, last: Path | None, processes: Processes) -> Parts:
     dataset = open_training(config)
     tokenizer = Tokenizer.load(config.data.directory)
-    identity = _identity(config, dataset)
+    identity = describe(config, dataset)
     model = Transformer(config.model.transformer_config(tokenizer.vocab_size))
     model.to(config.training.device)
     optimizer = create_optimizer(model, config.training)
@@ -198,11 +192,11 @@ def _build(config: TrainingConfig, last: Path | None, processes: Processes) -> P
     rank, size = processes.rank, processes.size
     if last is not None:
         state, saved_identity = checkpoint.read_state(last)
-        _check_identity(identity, saved_identity, last)
+        require_same(identity, saved_identity, last)
     _seed_process(config.training.seed, rank, state.step)
     if last is not None:
         checkpoint.restore(last, model, optimizer, rank, size)
-    bpe_dropout = _bpe_dropout(config, dataset, tokenizer)
+    bpe_dropout = open_bpe_dropout(config, dataset, tokenizer)
     batches = TokenBatches(
         dataset, config.data.batch_tokens, config.training.seed, bpe_dropout=bpe_dropout
     )
@@ -211,23 +205,6 @@ def _build(config: TrainingConfig, last: Path | None, processes: Processes) -> P
     return Parts(
         config, identity, model, optimizer, state, stream, validator, tokenizer, record, processes
     )
-
-
-def _bpe_dropout(
-    config: TrainingConfig, dataset: Mixture, tokenizer: Tokenizer
-) -> BpeDropout | None:
-    if config.data.bpe_dropout == 0:
-        return None
-    rows = longest_sentence(config, dataset)
-    dropout = BpeDropout(tokenizer, config.data.bpe_dropout, rows and rows - 1)
-    some = np.arange(min(len(dataset), _SENTENCES_TRIED))
-    if not all(dropout.fits(*dataset.gather(side, some)) for side in SIDES):
-        raise UserError(
-            f"[data] bpe_dropout = {config.data.bpe_dropout}: the vocabulary of "
-            f"{config.data.directory} is not one of BPE alone; prepare the data with --model-type "
-            "bpe, or leave bpe_dropout out"
-        )
-    return dropout
 
 
 def _seed_process(seed: int, rank: int, step: int) -> None:
@@ -249,45 +226,6 @@ def _refuse_disagreement(parts: Parts) -> None:
                 f"process {rank} begins at step {state['step']} and process 0 at step "
                 f"{seen[0][0]['step']}, or their data or configurations differ: all need the same "
                 "[data] directory and [training] output, on a disk that they share or as copies"
-            )
-
-
-def _identity(config: TrainingConfig, dataset: Mixture) -> dict[str, Any]:
-    """What decides the meaning of a checkpoint: the model, the data and their order."""
-    tables = config.to_tables()
-    model = {f"[model] {key}": value for key, value in tables["model"].items() if key != "preset"}
-    return {
-        **model,
-        "[data] batch_tokens": config.data.batch_tokens,
-        "[data] weights": list(config.data.weights),
-        "[data] bpe_dropout": config.data.bpe_dropout,
-        "[training] seed": config.training.seed,
-        # Scores of different sentences or searches cannot be compared for the best.
-        "[validation] metric": config.validation.metric,
-        "[validation] tokenize": config.validation.tokenize,
-        "[validation] beam_size": config.validation.beam_size,
-        "[validation] max_sentences": config.validation.max_sentences,
-        **_checksums(dataset),
-    }
-
-
-def _checksums(dataset: Mixture) -> dict[str, str]:
-    """Of what is learned from and what is judged by, and of the vocabulary."""
-    sums = {}
-    for number, corpus in enumerate(dataset.corpora):
-        place = "" if number == 0 else f"[data] more_directories[{number - 1}] "
-        for name, file in sorted(corpus.info["files"].items()):
-            if number == 0 or name.startswith("train."):
-                sums[f"{place}{name}"] = file["sha256"]
-    return sums
-
-
-def _check_identity(now: dict[str, Any], then: dict[str, Any], last: Path) -> None:
-    for key in {**then, **now}:
-        if now.get(key) != then.get(key):
-            raise UserError(
-                f"cannot resume {last}: {key} was {then.get(key)} when the run began and is "
-                f"{now.get(key)} now; restore it, or train into another [training] output"
             )
 
 

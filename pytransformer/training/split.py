@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
+from pytransformer.data.bpe_dropout import BpeDropout
 from pytransformer.data.dataset import ParallelDataset
-from pytransformer.data.layout import INFO
+from pytransformer.data.layout import INFO, SIDES
 from pytransformer.data.mixture import Mixture
+from pytransformer.data.tokenizer import Tokenizer
 from pytransformer.errors import UserError
 from pytransformer.training.config import TrainingConfig
+
+# Sentences that tell whether a vocabulary is one of BPE.
+_SENTENCES_TRIED = 1000
 
 
 def open_training(config: TrainingConfig) -> Mixture:
@@ -36,6 +43,28 @@ def open_split(config: TrainingConfig, split: str) -> ParallelDataset:
             model's positions reach.
     """
     return _open(config, Path(config.data.directory), "directory", split)
+
+
+def open_bpe_dropout(
+    config: TrainingConfig, dataset: Mixture, tokenizer: Tokenizer
+) -> BpeDropout | None:
+    """The dropout that ``[data] bpe_dropout`` asks for, None for 0.
+
+    Raises:
+        UserError: if the vocabulary is of another kind.
+    """
+    if config.data.bpe_dropout == 0:
+        return None
+    rows = longest_sentence(config, dataset)
+    dropout = BpeDropout(tokenizer, config.data.bpe_dropout, rows and rows - 1)
+    some = np.arange(min(len(dataset), _SENTENCES_TRIED))
+    if not all(dropout.fits(*dataset.gather(side, some)) for side in SIDES):
+        raise UserError(
+            f"[data] bpe_dropout = {config.data.bpe_dropout}: the vocabulary of "
+            f"{config.data.directory} is not one of BPE alone; prepare the data with --model-type "
+            "bpe, or leave bpe_dropout out"
+        )
+    return dropout
 
 
 def longest_sentence(config: TrainingConfig, dataset: ParallelDataset | Mixture) -> int | None:
