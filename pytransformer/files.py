@@ -113,16 +113,21 @@ def put_directory(finished: Path, path: Path, *, replace: bool = False) -> None:
         UserError: if ``path`` is in the way.
         OSError: if the system refuses; both are then as they were.
     """
-    mode = finished.stat().st_mode
-    for root, _, names in os.walk(finished):
-        for name in names:
-            _finish(Path(root, name), mode & 0o666)
-        _finish(Path(root), mode)
+    flush_all(finished)
     _refuse_occupied(path, replace)
     _put_in_place(finished, path)
     flush(path.parent)
     # After an exchange its name holds the former content.
     shutil.rmtree(finished, ignore_errors=True)
+
+
+def flush_all(directory: Path) -> None:
+    """Put a directory and all in it on the disk, each with the permissions of the directory."""
+    mode = directory.stat().st_mode
+    for root, _, names in os.walk(directory):
+        for name in names:
+            _finish(Path(root, name), mode & 0o666)
+        _finish(Path(root), mode)
 
 
 def atomic_link(path: Path, target: str) -> None:
@@ -167,12 +172,17 @@ def remove_unfinished(directory: Path) -> None:
     Nobody may be writing there meanwhile.
     """
     for path in list(directory.iterdir()):
-        if not _UNFINISHED.fullmatch(path.name):
+        if not is_unfinished(path):
             continue
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink()
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether it has the name of what is being written, or was by a process that was killed."""
+    return _UNFINISHED.fullmatch(path.name) is not None
 
 
 def write_text(path: Path, text: str) -> None:

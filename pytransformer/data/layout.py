@@ -15,6 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pytransformer.data.ragged import offset_file, token_file
 from pytransformer.data.tokenizer import (
     SOURCE_MODEL,
     TARGET_MODEL,
@@ -42,6 +43,14 @@ def token_stem(directory: Path, split: str, side: str) -> Path:
 def text_file(directory: Path, split: str, side: str) -> Path:
     """The untokenised sentences of a side."""
     return directory / f"{split}.{side}.txt"
+
+
+def data_files() -> list[str]:
+    """The names of all files of prepared data, in order, but for ``INFO``, which lists them."""
+    stems = [token_stem(Path(), split, side) for split in SPLITS for side in SIDES]
+    arrays = [file(stem) for stem in stems for file in (token_file, offset_file)]
+    texts = [text_file(Path(), "valid", side) for side in SIDES]
+    return sorted([*(path.name for path in (*arrays, *texts)), *TOKENIZER_FILES])
 
 
 def read_info(directory: Path) -> dict[str, Any]:

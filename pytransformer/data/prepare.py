@@ -17,9 +17,14 @@ from pytransformer.data.layout import (
     FORMAT,
     FORMAT_VERSION,
     INFO,
+    SIDES,
+    SPLITS,
     check_tokenizer,
+    data_files,
     read_info,
+    token_stem,
 )
+from pytransformer.data.ragged import length_file
 from pytransformer.data.raw import RawSplit, find_splits, sample
 from pytransformer.data.tokenizer import Tokenizer
 from pytransformer.data.unfinished import Unfinished, unfinished
@@ -140,7 +145,7 @@ def prepare(
         "valid_lines": valid_lines,
         "versions": _versions(),
     }
-    with unfinished(output, task) as work:
+    with unfinished(output, task, [*data_files(), INFO, *_length_files()]) as work:
         splits = find_splits(raw, valid_lines, work, progress)
         tokenizer = _tokenizer(given, learning, splits[0], work, progress)
         train, valid = (
@@ -158,12 +163,16 @@ def prepare(
             "held_out": held_out,
             "splits": {"train": asdict(train), "valid": asdict(valid)},
             "raw": task["raw"],
-            "files": {path.name: files.describe(path) for path in work.files()},
+            "files": work.describe(data_files()),
             "versions": task["versions"],
         }
         files.write_json(work.directory / INFO, info)
-        work.finish(output, replace=overwrite)
+        work.finish([*data_files(), INFO], replace=overwrite)
     return Report(output, tokenizer.vocab_size, train, valid, held_out)
+
+
+def _length_files() -> list[str]:
+    return [length_file(token_stem(Path(), split, side)).name for split in SPLITS for side in SIDES]
 
 
 def _given_tokenizer(tokenizer: str | Path | Tokenizer) -> Tokenizer:

@@ -35,7 +35,8 @@ def offset_file(stem: Path) -> Path:
     return stem.with_name(stem.name + ".offsets.npy")
 
 
-def _length_file(stem: Path) -> Path:
+def length_file(stem: Path) -> Path:
+    """The file of the lengths, which serves only while the others are written."""
     return stem.with_name(stem.name + ".lengths")
 
 
@@ -56,9 +57,9 @@ class RaggedWriter:
         self._stem = stem
         self._dtype = dtype
         if not sequences:
-            for path in (token_file(stem), _length_file(stem)):
+            for path in (token_file(stem), length_file(stem)):
                 path.write_bytes(b"")
-        self._lengths = _length_file(stem).open("r+b")
+        self._lengths = length_file(stem).open("r+b")
         self._file = token_file(stem).open("r+b")
         self._tokens = self._keep(sequences)
 
@@ -82,15 +83,14 @@ class RaggedWriter:
             os.fsync(file.fileno())
 
     def finish(self) -> None:
-        """Complete the two files; nothing can be added any more."""
+        """Complete the two files and put them on the disk; nothing can be added any more."""
         self._write_header()
-        self._lengths.flush()
-        lengths = np.fromfile(_length_file(self._stem), _LENGTH)
-        np.save(offset_file(self._stem), np.concatenate(([0], lengths)).cumsum(dtype=np.int64))
-
-    def forget_lengths(self) -> None:
-        """Remove the third file, once nobody needs to go on with the others."""
-        _length_file(self._stem).unlink()
+        self.flush()
+        lengths = np.fromfile(length_file(self._stem), _LENGTH)
+        with offset_file(self._stem).open("wb") as file:
+            np.save(file, np.concatenate(([0], lengths)).cumsum(dtype=np.int64))
+            file.flush()
+            os.fsync(file.fileno())
 
     def __enter__(self) -> RaggedWriter:
         return self

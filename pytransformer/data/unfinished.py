@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
+import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,60 +32,83 @@ class Unfinished:
         progress: how far an earlier process came, as it noted; empty at the beginning.
     """
 
-    def __init__(self, directory: Path, task: dict[str, Any], progress: dict[str, Any]) -> None:
+    def __init__(
+        self, directory: Path, output: Path, task: dict[str, Any], progress: dict[str, Any]
+    ) -> None:
         self.directory = directory
         self.progress = progress
+        self._output = output
         self._task = task
 
-    def files(self) -> list[Path]:
-        """What was written for the output so far, by name."""
-        return sorted(
-            path for path in self.directory.iterdir() if path.name not in (_PROGRESS, _LOCK)
-        )
+    def describe(self, names: Collection[str]) -> dict[str, Any]:
+        """Size and checksum of these files of the output, by name.
+
+        Raises:
+            UserError: if one that an earlier process completed is gone.
+        """
+        for name in names:
+            if not (self.directory / name).is_file():
+                raise UserError(f"{self.directory / name} is missing; give the command again")
+        return {name: files.describe(self.directory / name) for name in names}
 
     def note(self, progress: dict[str, Any]) -> None:
         """Remember how far the work is; what it tells of has to be on the disk."""
         self.progress = progress
-        files.write_json(self.directory / _PROGRESS, {"task": self._task, "progress": progress})
+        noted = {"task": self._task, "progress": progress, "sha256": _checksum(progress)}
+        files.write_json(self.directory / _PROGRESS, noted)
 
-    def finish(self, output: Path, *, replace: bool) -> None:
-        """Let the directory become ``output`` in one step."""
+    def finish(self, names: Collection[str], *, replace: bool) -> None:
+        """Let the directory become the output in one step.
+
+        Args:
+            names: the files of the output; the others served the work only.
+            replace: as for ``files.put_directory``.
+        """
+        # Flushing takes long; until it is done, a process that is killed leaves its progress, and
+        # another one is kept away.
+        files.flush_all(self.directory)
+        for path in list(self.directory.iterdir()):
+            if path.name not in (*names, _PROGRESS, _LOCK):
+                path.unlink()
         (self.directory / _PROGRESS).unlink(missing_ok=True)
         (self.directory / _LOCK).unlink()
-        files.put_directory(self.directory, output, replace=replace)
+        files.put_directory(self.directory, self._output, replace=replace)
 
 
 @contextmanager
-def unfinished(output: Path, task: dict[str, Any]) -> Iterator[Unfinished]:
+def unfinished(output: Path, task: dict[str, Any], names: Collection[str]) -> Iterator[Unfinished]:
     """Begin the work for ``output``, or take up that of an earlier process.
 
     An error of the user ends it for good: the directory is removed. What the system refuses, a
     killed process and an interruption leave it to be taken up.
 
     Args:
-        output: what the work shall become.
+        output: what the work shall become; of a link, what it points to.
         task: what has to be equal for an earlier process's work to be of use; plain JSON.
+        names: the files that the work may consist of; others are never removed.
 
     Raises:
-        UserError: if another process is at it.
+        UserError: if another process is at it, or something else has the directory's name.
         WriteError: if the system refuses.
     """
     output = output.resolve()
     directory = output.with_name(output.name + _SUFFIX)
     with files.wording_errors(output):
+        _refuse_foreign(directory, names)
         files.make_directory(directory)
-        with (directory / _LOCK).open("w", encoding="utf-8") as lock:
+        with (directory / _LOCK).open("a", encoding="utf-8") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise UserError(
                     f"another process is preparing {output}; wait for it, or name another directory"
                 ) from error
+            files.remove_unfinished(directory)
             progress = _read_progress(directory, task)
             if not progress:
                 _empty(directory)
             try:
-                yield Unfinished(directory, task, progress)
+                yield Unfinished(directory, output, task, progress)
             except files.WriteError:
                 raise
             except UserError:
@@ -91,20 +116,30 @@ def unfinished(output: Path, task: dict[str, Any]) -> Iterator[Unfinished]:
                 raise
 
 
+def _refuse_foreign(directory: Path, names: Collection[str]) -> None:
+    """Leave alone what no earlier process can have written."""
+    if directory.is_symlink() or (directory.exists() and not directory.is_dir()):
+        raise UserError(f"{directory} is no directory, but the work goes there; move it away")
+    for path in sorted(directory.iterdir()) if directory.is_dir() else ():
+        known = path.name in (*names, _PROGRESS, _LOCK) or files.is_unfinished(path)
+        if not known or path.is_symlink() or path.is_dir():
+            raise UserError(f"{path} is no part of an unfinished preparation; move it away")
+
+
 def _read_progress(directory: Path, task: dict[str, Any]) -> dict[str, Any]:
     with contextlib.suppress(UserError):
         noted = files.read_json(directory / _PROGRESS, "")
-        if noted.get("task") == task and isinstance(noted.get("progress"), dict):
-            progress: dict[str, Any] = noted["progress"]
+        progress: dict[str, Any] = noted.get("progress", {})
+        if noted.get("task") == task and noted.get("sha256") == _checksum(progress):
             return progress
     return {}
 
 
+def _checksum(progress: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(progress, sort_keys=True).encode()).hexdigest()
+
+
 def _empty(directory: Path) -> None:
     for path in directory.iterdir():
-        if path.name == _LOCK:
-            continue
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
+        if path.name != _LOCK:
             path.unlink()

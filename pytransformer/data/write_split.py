@@ -122,8 +122,6 @@ class _SplitFiles:
             writer.finish()
         self.place = replace(self.place, finished=True)
         self._note()
-        for writer in self._writers:
-            writer.forget_lengths()
 
     def __enter__(self) -> _SplitFiles:
         return self

@@ -24,7 +24,6 @@ def write(stem: Path, chunks: list[list[list[int]]] = CHUNKS, dtype: type = np.u
         for chunk in chunks:
             writer.append(*flat(chunk))
         writer.finish()
-        writer.forget_lengths()
 
 
 def flat(chunk: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
@@ -69,10 +68,8 @@ def test_writing_goes_on_where_it_was_flushed(tmp_path: Path) -> None:
         for chunk in (CHUNKS[2], [[9, 9], [4]]):
             writer.append(*flat(chunk))
         writer.finish()
-        writer.forget_lengths()
     for file in (token_file, offset_file):
         assert file(tmp_path / "parts").read_bytes() == file(tmp_path / "whole").read_bytes()
-    assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_what_was_lost_is_not_gone_on_with(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from pytransformer import files
 from pytransformer.data import encoding, prepare, raw, write_split
 from pytransformer.errors import UserError
 from pytransformer.files import WriteError
@@ -127,6 +129,67 @@ def test_damaged_work_is_thrown_away(text, tmp_path: Path, monkeypatch) -> None:
     prepare(*text, tmp_path / "data", **OPTIONS)
     prepare(*text, tmp_path / "whole", **OPTIONS)
     assert content(tmp_path / "data") == content(tmp_path / "whole")
+
+
+def test_damaged_progress_is_not_gone_on_with(text, tmp_path: Path, monkeypatch) -> None:
+    with monkeypatch.context() as context:
+        stop_after(context, 5, KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            prepare(*text, tmp_path / "data", **OPTIONS)
+    path = tmp_path / "data.unfinished" / "progress.json"
+    noted = json.loads(path.read_text(encoding="utf-8"))
+    noted["progress"]["train"]["read"] = "50"
+    path.write_text(json.dumps(noted), encoding="utf-8")
+    prepare(*text, tmp_path / "data", **OPTIONS)
+    prepare(*text, tmp_path / "whole", **OPTIONS)
+    assert content(tmp_path / "data") == content(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("failing", ["flush_all", "put_directory"])
+def test_the_last_steps_leave_nothing_in_the_output(text, tmp_path, monkeypatch, failing) -> None:
+    prepare(*text, tmp_path / "whole", **OPTIONS)
+
+    def interrupt(*arguments, **options) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as context:
+        context.setattr(files, failing, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            prepare(*text, tmp_path / "data", **OPTIONS)
+    # What a process leaves that is killed while it notes something.
+    (tmp_path / "data.unfinished" / ".progress.json.0123456789abcdef.tmp").touch()
+    with monkeypatch.context() as context:
+        seen = stop_after(context, 10**9, KeyboardInterrupt())
+        prepare(*text, tmp_path / "data", **OPTIONS)
+    assert sum(seen) == (20 if failing == "flush_all" else 400)
+    assert content(tmp_path / "data") == content(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("name", ["mine.txt", "train.source.tokens.npy/mine.txt", ""])
+def test_files_of_the_user_are_left_alone(text, tmp_path: Path, name: str) -> None:
+    mine = tmp_path / "data.unfinished" / name
+    mine.parent.mkdir(parents=True, exist_ok=True)
+    mine.write_text("mine", encoding="utf-8")
+    with pytest.raises(UserError, match=r"data\.unfinished.* move it away"):
+        prepare(*text, tmp_path / "data", **OPTIONS)
+    assert mine.read_text(encoding="utf-8") == "mine"
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("there", ["nothing", "an empty directory", "prepared data"])
+def test_a_link_stays_and_what_it_points_to_is_written(text, tmp_path: Path, there: str) -> None:
+    real, link = tmp_path / "real", tmp_path / "link"
+    if there == "an empty directory":
+        real.mkdir()
+    elif there == "prepared data":
+        prepare(*text, real, **{**OPTIONS, "max_length": 5})
+    link.symlink_to("real")
+    prepare(*text, link, overwrite=True, **OPTIONS)
+    prepare(*text, tmp_path / "whole", **OPTIONS)
+    assert link.is_symlink()
+    assert content(real) == content(tmp_path / "whole")
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"real", "link", "whole", "text.en", "text.de"}
 
 
 def test_two_do_not_prepare_the_same(text, tmp_path: Path, monkeypatch) -> None:
