@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Literal, get_args
 
 import sentencepiece
@@ -50,6 +50,7 @@ def train_tokenizer(
         UserError: if the lines are too few for the vocabulary (with the largest possible size), or
             have too many characters for it (with the smallest).
         ValueError: if an option is out of range.
+        Exception: whatever reading the lines raises.
     """
     if model_type not in get_args(ModelType):
         choices = " or ".join(get_args(ModelType))
@@ -59,9 +60,10 @@ def train_tokenizer(
     if not 0.0 < character_coverage <= 1.0:
         raise ValueError(f"character_coverage = {character_coverage}: must be in (0, 1]")
     model = io.BytesIO()
+    stopped: list[BaseException] = []
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(lines),
+            sentence_iterator=_noting(lines, stopped),
             model_writer=model,
             vocab_size=vocab_size,
             model_type=model_type,
@@ -75,8 +77,19 @@ def train_tokenizer(
             minloglevel=2,
         )
     except RuntimeError as error:
+        if stopped:
+            raise stopped[0] from None
         raise UserError(_explain(str(error), vocab_size)) from error
     return Tokenizer.from_model(model.getvalue(), source_language, target_language)
+
+
+def _noting(lines: Iterable[str], stopped: list[BaseException]) -> Iterator[str]:
+    """The lines; SentencePiece makes a RuntimeError of what ends them, be it Ctrl-C."""
+    try:
+        yield from lines
+    except BaseException as error:
+        stopped.append(error)
+        raise
 
 
 def _explain(message: str, vocab_size: int) -> str:

@@ -84,6 +84,22 @@ class Counting:
         return self._function(*arguments)
 
 
+def test_it_is_interrupted_while_the_vocabulary_reads(text, tmp_path: Path, monkeypatch) -> None:
+    module = importlib.import_module("pytransformer.data.prepare")
+    with monkeypatch.context() as context:
+        context.setattr(module, "sample", interrupted_sample)
+        with pytest.raises(KeyboardInterrupt):
+            prepare(*text, tmp_path / "data", **OPTIONS)
+    monkeypatch.setattr(raw, "read_pairs", reading := Counting(raw.read_pairs))
+    prepare(*text, tmp_path / "data", **OPTIONS)
+    assert reading.calls == 3  # counted already; for the vocabulary, for train and for valid
+
+
+def interrupted_sample(split):
+    yield "a sentence"
+    raise KeyboardInterrupt
+
+
 def test_other_text_or_options_begin_anew(text, tmp_path: Path, monkeypatch) -> None:
     for change in ("options", "text"):
         with monkeypatch.context() as context:
