@@ -87,8 +87,11 @@ class RaggedWriter:
         self._write_header()
         self.flush()
         lengths = np.fromfile(length_file(self._stem), _LENGTH)
+        offsets = np.concatenate(([0], lengths)).cumsum(dtype=np.int64)
         with offset_file(self._stem).open("wb") as file:
-            np.save(file, np.concatenate(([0], lengths)).cumsum(dtype=np.int64))
+            # np.save would count bytes where the system says that the disk is full.
+            npy.write_array_header_1_0(file, npy.header_data_from_array_1_0(offsets))
+            file.write(offsets.data)
             file.flush()
             os.fsync(file.fileno())
 

@@ -15,6 +15,7 @@ from pytransformer.data.ragged import (
     token_file,
 )
 from pytransformer.errors import UserError
+from tests.cases.disk import full_disk
 
 CHUNKS = [[[5, 6, 7], [], [8]], [], [[65534, 1]]]
 
@@ -80,6 +81,13 @@ def test_what_was_lost_is_not_gone_on_with(tmp_path: Path) -> None:
     token_file(tmp_path / "a").write_bytes(token_file(tmp_path / "a").read_bytes()[:-1])
     with pytest.raises(UserError, match="is shorter than was written"):
         RaggedWriter(tmp_path / "a", np.dtype(np.uint16), sequences=3)
+
+
+def test_a_full_disk_is_what_the_system_says(tmp_path: Path) -> None:
+    with RaggedWriter(tmp_path / "a", np.dtype(np.uint16)) as writer:
+        writer.append(np.zeros(0, np.int64), np.zeros(5000, np.int64))  # 20,000 and 40,008 bytes
+        with full_disk(30_000), pytest.raises(OSError, match="File too large"):
+            writer.finish()
 
 
 def test_an_id_that_does_not_fit_is_refused(tmp_path: Path) -> None:
