@@ -34,7 +34,7 @@ class Mixture:
             weights: one for each, more than 0; empty: each pair once.
 
         Raises:
-            ValueError: if the weights do not fit.
+            ValueError: if the weights do not fit, or one is so small that no pair ever comes.
             UserError: naming a corpus whose vocabulary is another than the first one's.
         """
         weights = weights or [1.0] * len(corpora)
@@ -44,6 +44,12 @@ class Mixture:
             )
         for other in corpora[1:]:
             _require_same_vocabulary(corpora[0], other)
+        for corpus, weight in zip(corpora, weights, strict=True):
+            if len(corpus) and weight < 1 and _once_more(len(corpus), weight) == 0:
+                raise ValueError(
+                    f"weights = {list(weights)}: a pass of {weight} takes none of the "
+                    f"{len(corpus)} pairs of {corpus.directory}; give a larger weight"
+                )
         self.corpora = corpora
         self.weights = weights
         self.source_lengths = np.concatenate([corpus.source_lengths for corpus in corpora])
@@ -94,8 +100,12 @@ class Mixture:
 def _draw(count: int, weight: float, bits: np.random.PCG64) -> NDArray[np.int64]:
     """Each of ``count`` pairs ``int(weight)`` times, and a random part of them once more."""
     whole = np.tile(np.arange(count), int(weight))
-    rest = round((weight - int(weight)) * count)
+    rest = _once_more(count, weight)
     return np.concatenate([whole, np.sort(shuffled(count, bits)[:rest])]) if rest else whole
+
+
+def _once_more(count: int, weight: float) -> int:
+    return round((weight - int(weight)) * count)
 
 
 def _require_same_vocabulary(first: ParallelDataset, other: ParallelDataset) -> None:

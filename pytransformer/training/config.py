@@ -31,6 +31,7 @@ class DataOptions:
         (),
         "how often a pass takes each pair of directory and of more_directories; []: once",
         more_than=0,
+        at_most=1000,
     )
     bpe_dropout: float = option(
         0.0,

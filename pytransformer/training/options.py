@@ -37,7 +37,7 @@ def option(
         default: its value when the table does not hold it.
         text: one line for ``--print-config``.
         at_least: least value of a number, or of each number of a list.
-        at_most: greatest value of a number.
+        at_most: greatest value of a number, or of each number of a list.
         more_than: bound that is not itself allowed.
         less_than: bound that is not itself allowed.
         required: the table must hold it, and not as an empty string.

@@ -22,7 +22,8 @@ def open_training(config: TrainingConfig) -> Mixture:
     """Open all that a run learns from and check all of it.
 
     Raises:
-        UserError: as ``open_split``; or if the vocabularies of two directories differ.
+        UserError: as ``open_split``; or if the vocabularies of two directories differ, or a weight
+            leaves nothing of one.
     """
     options = config.data
     corpora = [open_split(config, "train")]
@@ -33,6 +34,8 @@ def open_training(config: TrainingConfig) -> Mixture:
         return Mixture(corpora, options.weights)
     except UserError as error:
         raise UserError(f"[data] more_directories: {error}") from error
+    except ValueError as error:
+        raise UserError(f"[data] {error}") from error
 
 
 def open_split(config: TrainingConfig, split: str) -> ParallelDataset:

@@ -31,6 +31,7 @@ _REFUSED = [
     ({"data__batch_tokens": 0}, "[data] batch_tokens = 0: must be at least 1"),
     ({"data__batch_tokens": 10**20}, "[data] batch_tokens = 1" + 20 * "0" + ": must be at most"),
     ({"data__weights": [1, 0]}, "[data] weights = 0.0: must be more than 0"),
+    ({"data__weights": [1e9]}, "[data] weights = 1000000000.0: must be at most 1000"),
     ({"data__weights": 2}, "[data] weights = 2: must be a list of numbers"),
     (
         {"data__weights": [1, 2]},

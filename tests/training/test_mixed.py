@@ -45,6 +45,9 @@ def test_what_cannot_be_mixed_is_refused(data: Path, tmp_path: Path) -> None:
     strange = config(data, tmp_path / "run", data__more_directories=[str(tmp_path / "strange")])
     with pytest.raises(UserError, match=r"\[data\] more_directories: .* has another vocabulary"):
         train(strange)
+    nothing = config(data, tmp_path / "run", data__weights=[0.002])
+    with pytest.raises(UserError, match=r"\[data\] weights = \[0.002\]: .* none of the 190 pairs"):
+        train(nothing)
     assert not (tmp_path / "run").exists()
 
 
