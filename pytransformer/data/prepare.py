@@ -123,7 +123,8 @@ def prepare(
         ValueError: if an option is out of range.
     """
     output = Path(output)
-    for name, value, least in (("max_length", max_length, 2), ("valid_lines", valid_lines, 1)):
+    least_values = {"max_length": (max_length, 2), "valid_lines": (valid_lines, 1)}
+    for name, (value, least) in {**least_values, "threads": (threads, 0)}.items():
         if value < least:
             raise ValueError(f"{name} = {value}: must be at least {least}")
     if (valid_source is None) != (valid_target is None):

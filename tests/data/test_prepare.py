@@ -179,6 +179,8 @@ def test_unusable_text_is_named(tmp_path: Path, source, target, message: str) ->
 
 
 def test_options_are_checked(text, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="threads = -1: must be at least 0"):
+        run(text, tmp_path / "data", threads=-1)
     with pytest.raises(ValueError, match="max_length = 1: must be at least 2"):
         run(text, tmp_path / "data", max_length=1)
     with pytest.raises(ValueError, match="valid_lines = 0"):
