@@ -168,6 +168,7 @@ def prepare(
             "versions": task["versions"],
         }
         files.write_json(work.directory / INFO, info)
+        _check_output_again(output, overwrite)
         work.finish([*data_files(), INFO], replace=overwrite)
     return Report(output, tokenizer.vocab_size, train, valid, held_out)
 
@@ -225,6 +226,14 @@ def _check_output(output: Path, overwrite: bool) -> None:
     for path in sorted(output.iterdir()):
         if path.name != INFO and path.name not in info["files"]:
             raise UserError(f"{path} is no part of the prepared data; move it away to overwrite")
+
+
+def _check_output_again(output: Path, overwrite: bool) -> None:
+    """What was put there meanwhile is not replaced, nor is the work thrown away for it."""
+    try:
+        _check_output(output, overwrite)
+    except UserError as error:
+        raise files.WriteError(output, str(error), None) from error
 
 
 def usable_cores() -> int:

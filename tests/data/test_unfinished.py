@@ -192,6 +192,30 @@ def test_files_of_the_user_are_left_alone(text, tmp_path: Path, name: str) -> No
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_came_into_the_output_meanwhile_stays(text, tmp_path, monkeypatch, overwrite) -> None:
+    output, mine = tmp_path / "data", tmp_path / "data" / "mine.txt"
+    prepare(*text, tmp_path / "whole", **OPTIONS)
+    if overwrite:
+        prepare(*text, output, **{**OPTIONS, "max_length": 5})
+
+    def put_and_encode(*arguments):
+        mine.parent.mkdir(exist_ok=True)
+        mine.write_text("mine", encoding="utf-8")
+        return encoding.encode_all(*arguments)
+
+    with monkeypatch.context() as context:
+        context.setattr(write_split, "encode_all", put_and_encode)
+        with pytest.raises(WriteError, match=r"cannot write .*data"):
+            prepare(*text, output, overwrite=overwrite, **OPTIONS)
+    assert mine.read_text(encoding="utf-8") == "mine"
+    mine.unlink()
+    seen = stop_after(monkeypatch, 10**9, KeyboardInterrupt())
+    prepare(*text, output, overwrite=overwrite, **OPTIONS)
+    assert sum(seen) == 20  # those for `valid`
+    assert content(output) == content(tmp_path / "whole")
+
+
 @pytest.mark.parametrize("there", ["nothing", "an empty directory", "prepared data"])
 def test_a_link_stays_and_what_it_points_to_is_written(text, tmp_path: Path, there: str) -> None:
     real, link = tmp_path / "real", tmp_path / "link"
