@@ -18,9 +18,19 @@ from pytransformer.data.layout import (
     text_file,
     token_stem,
 )
-from pytransformer.data.ragged import gather, offset_file, open_ragged, token_file
+from pytransformer.data.ragged import (
+    gather,
+    largest_token,
+    let_go,
+    offset_file,
+    open_ragged,
+    token_file,
+)
 from pytransformer.data.text import read_lines
 from pytransformer.errors import UserError
+
+# After so many sentences the mapped pages are let go: the system maps 64 KB around each.
+_KEPT_SENTENCES = 2000
 
 
 class ParallelDataset:
@@ -33,7 +43,7 @@ class ParallelDataset:
         source_tokens, target_tokens: uint16 or uint32 ``[tokens]``, mapped from the disk; all
             sentences end to end, without ``</s>`` and the start token.
         source_offsets, target_offsets: int64 ``[pairs + 1]``; where each sentence begins.
-        source_lengths, target_lengths: int64 ``[pairs]``; tokens of each sentence.
+        source_lengths, target_lengths: int32 ``[pairs]``; tokens of each sentence.
     """
 
     def __init__(self, directory: str | Path, split: str = "train") -> None:
@@ -58,8 +68,9 @@ class ParallelDataset:
             check_file(self.directory, self.info, token_file(stem).name, content=False)
         self.source_tokens, self.source_offsets = self._open("source")
         self.target_tokens, self.target_offsets = self._open("target")
-        self.source_lengths: NDArray[np.int64] = np.diff(self.source_offsets)
-        self.target_lengths: NDArray[np.int64] = np.diff(self.target_offsets)
+        self.source_lengths: NDArray[np.int32] = _lengths(self.source_offsets)
+        self.target_lengths: NDArray[np.int32] = _lengths(self.target_offsets)
+        self._gathered = 0
         if len(self.source_lengths) != len(self.target_lengths):
             raise UserError(
                 f"{self.directory} has {len(self.source_lengths)} source sentences and "
@@ -104,7 +115,13 @@ class ParallelDataset:
             "source": (self.source_tokens, self.source_offsets),
             "target": (self.target_tokens, self.target_offsets),
         }[side]
-        return gather(tokens, offsets, indices)
+        gathered = gather(tokens, offsets, indices)
+        self._gathered += len(indices)
+        if self._gathered > _KEPT_SENTENCES:
+            self._gathered = 0
+            for mapped in (self.source_tokens, self.target_tokens):
+                let_go(mapped)
+        return gathered
 
     def pairs_of_epoch(self, bits: np.random.PCG64) -> NDArray[np.int64]:
         """The pairs that a pass over the data takes: each once (see ``Mixture``)."""
@@ -127,9 +144,10 @@ class ParallelDataset:
         for side, tokens in (("source", self.source_tokens), ("target", self.target_tokens)):
             path = token_file(token_stem(self.directory, self.split, side))
             check_file(self.directory, self.info, path.name)
-            if len(tokens) and int(tokens.max()) >= self.vocab_size - 1:
+            largest = largest_token(tokens)
+            if largest >= self.vocab_size - 1:
                 raise UserError(
-                    f"{path} holds the id {tokens.max()}, but the vocabulary ends at "
+                    f"{path} holds the id {largest}, but the vocabulary ends at "
                     f"{self.vocab_size - 2}; {PREPARE_AGAIN}"
                 )
 
@@ -140,6 +158,10 @@ class ParallelDataset:
         path = text_file(self.directory, self.split, side)
         check_file(self.directory, self.info, path.name)
         return list(read_lines(path))
+
+
+def _lengths(offsets: NDArray[np.int64]) -> NDArray[np.int32]:
+    return np.diff(offsets).astype(np.int32)
 
 
 def _row(tokens: NDArray[Any], offsets: NDArray[np.int64], index: int) -> NDArray[Any]:

@@ -23,7 +23,7 @@ class Mixture:
     Attributes:
         corpora: the data sets; all of them number their vocabulary alike.
         weights: how often each pair of a corpus comes in a pass, on average.
-        source_lengths, target_lengths: int64 ``[pairs]``; tokens of each sentence.
+        source_lengths, target_lengths: int32 ``[pairs]``; tokens of each sentence.
     """
 
     def __init__(self, corpora: Sequence[ParallelDataset], weights: Sequence[float] = ()) -> None:
@@ -52,8 +52,8 @@ class Mixture:
                 )
         self.corpora = corpora
         self.weights = weights
-        self.source_lengths = np.concatenate([corpus.source_lengths for corpus in corpora])
-        self.target_lengths = np.concatenate([corpus.target_lengths for corpus in corpora])
+        self.source_lengths = _joined([corpus.source_lengths for corpus in corpora])
+        self.target_lengths = _joined([corpus.target_lengths for corpus in corpora])
         self._starts = np.cumsum([0, *(len(corpus) for corpus in corpora)])
 
     def __len__(self) -> int:
@@ -72,7 +72,7 @@ class Mixture:
         if len(self.corpora) == 1:
             return self.corpora[0].gather(side, indices)
         of_side = {"source": self.source_lengths, "target": self.target_lengths}[side]
-        lengths = of_side[indices]
+        lengths = of_side[indices].astype(np.int64)
         corpus_of_pair = np.searchsorted(self._starts, indices, "right") - 1
         corpus_of_token = np.repeat(corpus_of_pair, lengths)
         tokens = np.empty(len(corpus_of_token), np.uint32)
@@ -95,6 +95,10 @@ class Mixture:
                 )
             ]
         )
+
+
+def _joined(parts: Sequence[NDArray[np.int32]]) -> NDArray[np.int32]:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _draw(count: int, weight: float, bits: np.random.PCG64) -> NDArray[np.int64]:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +19,8 @@ from numpy.typing import NDArray
 from pytransformer.errors import UserError
 
 _LENGTH = np.dtype(np.int32)
+# Tokens looked at together.
+_AT_ONCE = 1 << 24
 
 
 def token_dtype(vocab_size: int) -> np.dtype[Any]:
@@ -165,6 +168,25 @@ def gather(
     lengths = offsets[indices + 1] - offsets[indices]
     within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     return tokens[within + np.repeat(offsets[indices], lengths)], lengths
+
+
+def largest_token(tokens: NDArray[Any]) -> int:
+    """The largest of mapped tokens, -1 without any; read in parts, which leave no memory taken."""
+    largest = -1
+    for start in range(0, len(tokens), _AT_ONCE):
+        largest = max(largest, int(tokens[start : start + _AT_ONCE].max()))
+        let_go(tokens)
+    return largest
+
+
+def let_go(tokens: NDArray[Any]) -> None:
+    """Take mapped pages off the process's memory; the system may keep them, and reads them again.
+
+    Otherwise a pass over the data would end with all of it counted as this process's.
+    """
+    mapped = getattr(tokens, "_mmap", None)  # a file that is too short to be mapped has none
+    if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def _load(path: Path, mapped: bool) -> NDArray[Any]:

@@ -29,6 +29,7 @@ class Pairs:
     source = ParallelDataset.source
     target = ParallelDataset.target
     gather = ParallelDataset.gather
+    _gathered = 0
     pairs_of_epoch = ParallelDataset.pairs_of_epoch
 
     def __len__(self) -> int:

@@ -41,6 +41,16 @@ def test_pairs_are_mapped_from_the_disk(directory: Path) -> None:
     data.verify()
 
 
+def test_a_pass_over_the_data_does_not_stay_in_memory(directory: Path, monkeypatch) -> None:
+    data = ParallelDataset(directory)
+    let_go: list[object] = []
+    monkeypatch.setattr("pytransformer.data.dataset.let_go", let_go.append)
+    monkeypatch.setattr("pytransformer.data.dataset._KEPT_SENTENCES", 50)
+    for _ in range(4):
+        data.gather("source", np.arange(20))
+    assert let_go == [data.source_tokens, data.target_tokens]
+
+
 def test_text_is_kept_for_validation_only(directory: Path) -> None:
     assert len(ParallelDataset(directory, "valid").target_text()) == 3
     with pytest.raises(UserError, match=r"does not list train.target.txt"):

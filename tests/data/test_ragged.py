@@ -9,6 +9,8 @@ import pytest
 
 from pytransformer.data.ragged import (
     RaggedWriter,
+    largest_token,
+    let_go,
     offset_file,
     open_ragged,
     token_dtype,
@@ -88,6 +90,29 @@ def test_a_full_disk_is_what_the_system_says(tmp_path: Path) -> None:
         writer.append(np.zeros(0, np.int64), np.zeros(5000, np.int64))  # 20,000 and 40,008 bytes
         with full_disk(30_000), pytest.raises(OSError, match="File too large"):
             writer.finish()
+
+
+def _mapped_megabytes() -> float:
+    """What the process has in memory of files."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.partition("RssFile:")[2].split()[0]) / 1024
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux")
+def test_mapped_pages_are_let_go(tmp_path: Path) -> None:
+    stem = tmp_path / "a"
+    count = 60_000_000  # 120 MB
+    np.lib.format.open_memmap(token_file(stem), "w+", np.uint16, (count,))[7] = 9
+    np.save(offset_file(stem), np.array([0, count]))
+    tokens, _ = open_ragged(stem)
+    before = _mapped_megabytes()
+    assert largest_token(tokens) == 9
+    assert _mapped_megabytes() < before + 40
+    assert tokens.max() == 9  # all of it is mapped by this
+    assert _mapped_megabytes() > before + 100
+    let_go(tokens)
+    assert _mapped_megabytes() < before + 10
+    assert tokens[7] == 9
 
 
 def test_an_id_that_does_not_fit_is_refused(tmp_path: Path) -> None:
