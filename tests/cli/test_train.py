@@ -70,7 +70,7 @@ def test_a_recipe_trains_by_its_name(
     changes = [word for change in micro for word in ("--set", change)]
     assert main([*command, *changes]) == 0
     resolved = tomllib.loads((output / "config.toml").read_text())
-    assert resolved["training"]["learning_rate"] == 0.005
+    assert resolved["training"]["schedule"] == "linear"  # as the recipe has it
     assert resolved["validation"]["tokenize"] == "none"
     assert resolved["training"]["output"] == str(output)
     assert main(["train", "multi30k-en-de-tok", "--data", str(data)]) == 1
