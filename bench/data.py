@@ -9,7 +9,6 @@ the text, the data and short runs are left in DIR, where text and data are used 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import subprocess
@@ -28,6 +27,7 @@ from bench.table import Column, Table
 from pytransformer.data import ParallelDataset, TokenBatches, Tokenizer
 from pytransformer.data.bpe_dropout import BpeDropout
 from pytransformer.data.mixture import Mixture
+from pytransformer.training import log
 
 _WORDS = 200_000
 _LETTERS = np.frombuffer(b"etaoinshrdlcumwfgypbvkjxqz", np.uint8)
@@ -158,8 +158,7 @@ def _training(data: Path, run: Path) -> Table:
         config = output.with_suffix(".toml")
         config.write_text("", encoding="utf-8")
         used = _run("train", str(config), *_set(settings))
-        lines = (output / "log.jsonl").read_text(encoding="utf-8").splitlines()
-        updates = [line for line in map(json.loads, lines) if line["kind"] == "train"]
+        updates = [line for line in log.read(output / log.NAME) if line["kind"] == "train"]
         # The first update finds no batch ready: it begins with the thread that makes them.
         waits = [line["waited"] for line in updates[1:]]
         took = updates[-1]["seconds"] - updates[0]["seconds"]

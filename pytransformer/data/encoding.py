@@ -69,16 +69,16 @@ def encode_all(
         threads: how many work at once; the result does not depend on it.
     """
     coming: deque[Future[Encoded]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="encoding") as pool:
-        try:
-            while chunk := list(islice(pairs, _CHUNK)):
-                coming.append(pool.submit(_encode, chunk, tokenizer, max_length))
-                if len(coming) > threads:
-                    yield coming.popleft().result()
-            while coming:
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="encoding")
+    try:
+        while chunk := list(islice(pairs, _CHUNK)):
+            coming.append(pool.submit(_encode, chunk, tokenizer, max_length))
+            if len(coming) > threads:
                 yield coming.popleft().result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        while coming:
+            yield coming.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _encode(pairs: list[Pair], tokenizer: Tokenizer, max_length: int) -> Encoded:

@@ -64,7 +64,7 @@ class RaggedWriter:
                 path.write_bytes(b"")
         self._lengths = length_file(stem).open("r+b")
         self._file = token_file(stem).open("r+b")
-        self._tokens = self._keep(sequences)
+        self._keep(sequences)
 
     def append(self, tokens: NDArray[Any], lengths: NDArray[np.int64]) -> None:
         """Add sequences at the end.
@@ -110,13 +110,12 @@ class RaggedWriter:
         self._file.close()
         self._lengths.close()
 
-    def _keep(self, sequences: int) -> int:
-        """Cut both files after so many sequences; returns how many tokens they have."""
+    def _keep(self, sequences: int) -> None:
+        """Cut both files after so many sequences, whose tokens are those that there are."""
         lengths = np.fromfile(self._lengths, _LENGTH, sequences)
-        tokens = int(lengths.sum(dtype=np.int64))
-        self._tokens = tokens
+        self._tokens = int(lengths.sum(dtype=np.int64))
         self._write_header()
-        end = self._file.tell() + tokens * self._dtype.itemsize
+        end = self._file.tell() + self._tokens * self._dtype.itemsize
         if len(lengths) < sequences or self._file.seek(0, os.SEEK_END) < end:
             raise UserError(
                 f"{token_file(self._stem)} is shorter than was written; give the command again"
@@ -125,7 +124,6 @@ class RaggedWriter:
         self._file.truncate(end)
         self._file.seek(end)
         self._lengths.seek(0, os.SEEK_END)
-        return tokens
 
     def _write_header(self) -> None:
         # NumPy leaves room in the header for the first dimension to grow, so that it may be

@@ -66,7 +66,7 @@ def prune(output: Path, keep: int, keep_best: int, metric: str) -> None:
     remove_directories([path for path in others if path.resolve() not in linked])
 
 
-def link_command(output: Path, *, besides: str = "") -> str | None:
+def link_command(output: Path, *, besides: str) -> str | None:
     """The command that lets ``last`` point to the latest checkpoint that is not ``besides``.
 
     None if there is no such checkpoint.
