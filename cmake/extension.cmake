@@ -38,6 +38,7 @@ pybind11_add_module(_C MODULE NO_EXTRAS
   csrc/ops/layer_norm.cpp
   csrc/ops/linear.cpp
   csrc/ops/linear_cross_entropy.cpp
+  csrc/ops/orthogonalize.cpp
   csrc/ops/rows.cpp
   csrc/ops/tensors.cpp
   csrc/ops/tied.cpp

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import weakref
+from collections.abc import Iterator
 from itertools import pairwise
 
 import torch
@@ -15,6 +16,8 @@ from pytransformer.config import TransformerConfig
 from pytransformer.nn.decoder import Decoder
 from pytransformer.nn.decoder_state import DecoderState
 from pytransformer.nn.encoder import Encoder
+from pytransformer.nn.feed_forward import FeedForward
+from pytransformer.nn.linear import Linear
 from pytransformer.packed import Packed
 from pytransformer.positions import sinusoids
 from pytransformer.precision import autocast_dtype, compute_dtype
@@ -159,6 +162,19 @@ class Transformer(nn.Module):
         hidden = self.decoder.step(embedded[:, 0], state)
         state.position += 1
         return hidden
+
+    def hidden_maps(self) -> Iterator[tuple[nn.Parameter, int]]:
+        """The matrices inside the layers, in order, each with the number of maps that it stacks.
+
+        They are all but embeddings, biases and norms. A weight ``[outputs, inputs]`` that stacks
+        ``n`` maps holds ``n`` matrices ``[outputs / n, inputs]`` (queries, keys and values: 3).
+        """
+        for module in self.modules():
+            if isinstance(module, Linear):
+                yield module.weight, module.blocks
+            elif isinstance(module, FeedForward):
+                yield module.w1, 1
+                yield module.w2, 1
 
     def _new_positions(self) -> nn.Parameter | None:
         if self.config.positions == "sinusoidal":

@@ -15,9 +15,10 @@ from pytransformer.data import ParallelDataset, TokenBatches
 from pytransformer.training import TrainingConfig
 from pytransformer.training.config import change
 from pytransformer.training.exchange import GradientExchange
+from pytransformer.training.optimizer import create_optimizer
 from pytransformer.training.processes import Processes
 from pytransformer.training.stream import BatchStream
-from pytransformer.training.update import create_optimizer, learning_rate, update
+from pytransformer.training.update import learning_rate, update
 from tests.cases.device import cpu_only
 
 NAMES = recipes.names()

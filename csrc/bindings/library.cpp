@@ -77,6 +77,7 @@ TORCH_LIBRARY(pytransformer, m) {
   m.def("tied(Tensor(a) weight, int uses) -> Tensor(a)[]");
   m.def("top_log_probs(Tensor logits, int k) -> (Tensor, Tensor)");
   m.def("sum_of_squares(Tensor[] tensors) -> Tensor");
+  m.def("orthogonalize(Tensor x, int steps) -> Tensor");
 }
 
 // The functions look for themselves where their tensors are.
@@ -101,6 +102,7 @@ static void implement(torch::Library& m) {
   m.impl("attention_weights_backward", pt::ops::attention_weights_backward);
   m.impl("top_log_probs", pt::ops::top_log_probs);
   m.impl("sum_of_squares", pt::ops::sum_of_squares);
+  m.impl("orthogonalize", pt::ops::orthogonalize);
 }
 
 TORCH_LIBRARY_IMPL(pytransformer, CPU, m) { implement(m); }

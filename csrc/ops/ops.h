@@ -89,5 +89,6 @@ std::vector<Tensor> tied(const Tensor& weight, int64_t uses);
 
 Two top_log_probs(const Tensor& logits, int64_t k);
 Tensor sum_of_squares(at::TensorList tensors);
+Tensor orthogonalize(const Tensor& x, int64_t steps);
 
 }  // namespace pt::ops

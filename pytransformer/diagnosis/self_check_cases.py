@@ -137,6 +137,11 @@ def _sum_of_squares(generator: Generator, dtype: torch.dtype) -> Arguments:
     return {"tensors": [_random(generator, dtype, 5), _random(generator, dtype, 3, 31)]}
 
 
+def _orthogonalize(generator: Generator, dtype: torch.dtype) -> Arguments:
+    # Of one step: further ones would have to be allowed the error of those before.
+    return {"x": _random(generator, dtype, 3, _ROWS, _WIDTH), "steps": 1}
+
+
 CASES: dict[str, tuple[Case, ...]] = {
     "attention": (_attention, _dense_attention),
     "attention_weights": (_attention_weights,),
@@ -147,6 +152,7 @@ CASES: dict[str, tuple[Case, ...]] = {
     "feed_forward": tuple(_feed_forward(name) for name in ("relu", "gelu", "silu")),
     "linear_cross_entropy": (_cross_entropy,),
     "embedding": (_embedding,),
+    "orthogonalize": (_orthogonalize,),
     "sum_of_squares": (_sum_of_squares,),
     "tied": (_tied,),
     "top_log_probs": (_top_log_probs,),

@@ -17,6 +17,7 @@ class Linear(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, blocks: int = 1) -> None:
         super().__init__()
+        self.blocks = blocks
         self.weight = nn.Parameter(torch.empty(outputs, inputs))
         self.bias = nn.Parameter(torch.zeros(outputs))
         for block in self.weight.chunk(blocks):

@@ -23,6 +23,7 @@ if BACKEND == "native":
     from pytransformer.ops.linear import linear
     from pytransformer.ops.linear_cross_entropy import linear_cross_entropy
     from pytransformer.ops.multi_head_attention import multi_head_attention
+    from pytransformer.ops.orthogonalize import orthogonalize
     from pytransformer.ops.sum_of_squares import sum_of_squares
     from pytransformer.ops.tied import tied
     from pytransformer.ops.top_log_probs import top_log_probs
@@ -37,6 +38,7 @@ elif BACKEND == "reference":
         linear,
         linear_cross_entropy,
         multi_head_attention,
+        orthogonalize,
         sum_of_squares,
         tied,
         top_log_probs,
@@ -58,6 +60,7 @@ __all__ = [
     "linear",
     "linear_cross_entropy",
     "multi_head_attention",
+    "orthogonalize",
     "sum_of_squares",
     "tied",
     "top_log_probs",

@@ -15,6 +15,7 @@ from pytransformer.reference.feed_forward import feed_forward
 from pytransformer.reference.layer_norm import add_layer_norm, layer_norm
 from pytransformer.reference.linear import linear
 from pytransformer.reference.linear_cross_entropy import linear_cross_entropy
+from pytransformer.reference.orthogonalize import orthogonalize
 from pytransformer.reference.sum_of_squares import sum_of_squares
 from pytransformer.reference.tied import tied
 from pytransformer.reference.top_log_probs import top_log_probs
@@ -29,6 +30,7 @@ __all__ = [
     "linear",
     "linear_cross_entropy",
     "multi_head_attention",
+    "orthogonalize",
     "sum_of_squares",
     "tied",
     "top_log_probs",

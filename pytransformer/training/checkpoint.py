@@ -2,9 +2,9 @@
 
 ``OUTPUT/step-N/`` holds ``model.safetensors`` (parameters under their own names),
 ``optimizer.safetensors`` (Adam's moments as ``NAME.exp_avg``, ``NAME.exp_avg_sq``, ``NAME.step``,
-and torch's generators as ``generator.RANK``, one for each process), ``state.json`` and
-``checksums.json``. ``OUTPUT/last`` and ``OUTPUT/best`` are links to such directories. Each appears
-whole under its name or not at all.
+Muon's as ``NAME.momentum``, and torch's generators as ``generator.RANK``, one for each process),
+``state.json`` and ``checksums.json``. ``OUTPUT/last`` and ``OUTPUT/best`` are links to such
+directories. Each appears whole under its name or not at all.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from pytransformer.files import (
     write_checksums,
     write_json,
 )
+from pytransformer.training.optimizer import state_names
 from pytransformer.training.shelf import BEST, LAST, STATE, link_command, place
 from pytransformer.training.state import TrainingState
 
@@ -35,7 +36,6 @@ _MODEL = "model.safetensors"
 _OPTIMIZER = "optimizer.safetensors"
 _FILES = (_MODEL, _OPTIMIZER, STATE)
 _GENERATOR = "generator"
-_MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
 
 def save(
@@ -117,7 +117,7 @@ def restore(
     rank: int = 0,
     size: int = 1,
 ) -> None:
-    """Put the parameters and Adam's moments back as they were, and torch's generator.
+    """Put the parameters and the optimizer's moments back as they were, and torch's generator.
 
     Where there are more or fewer processes than there were, the generator stays as it is.
 
@@ -128,7 +128,7 @@ def restore(
     path = directory / _OPTIMIZER
     tensors = _load_tensors(path)
     generators = _take_generators(tensors, path)
-    moments = _sorted_moments(tensors, model, path)
+    moments = _sorted_moments(tensors, model, optimizer, path)
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": moments, "param_groups": groups})
     if len(generators) != size:
@@ -168,13 +168,13 @@ def _take_generators(tensors: dict[str, Tensor], path: Path) -> list[Tensor]:
 
 
 def _sorted_moments(
-    tensors: dict[str, Tensor], model: nn.Module, path: Path
+    tensors: dict[str, Tensor], model: nn.Module, optimizer: torch.optim.Optimizer, path: Path
 ) -> dict[int, dict[str, Tensor]]:
-    """Adam's moments by the parameters' places; none of a parameter that was never updated."""
+    """The moments by the parameters' places; none of a parameter that was never updated."""
     moments: dict[int, dict[str, Tensor]] = {}
     left = dict(tensors)
     for index, (name, parameter) in enumerate(model.named_parameters()):
-        own = {kind: left.pop(f"{name}.{kind}", None) for kind in _MOMENTS}
+        own = {kind: left.pop(f"{name}.{kind}", None) for kind in state_names(optimizer, parameter)}
         if all(tensor is None for tensor in own.values()):
             continue
         moments[index] = {}

@@ -92,10 +92,19 @@ class TrainingOptions:
     label_smoothing: float = option(
         0.1, "probability spread over the vocabulary (section 5.4)", at_least=0, less_than=1
     )
+    optimizer: Literal["adam", "muon"] = option(
+        "adam",
+        "adam, or muon for the matrices inside the layers and adam for the rest, which learns more "
+        "from as many updates",
+    )
     adam_betas: tuple[float, float] = option(
         (0.9, 0.98), "decay of Adam's moments (section 5.3)", at_least=0, less_than=1
     )
     adam_eps: float = option(1e-9, "added to Adam's denominator", more_than=0)
+    muon_momentum: float = option(0.95, "decay of Muon's momentum", at_least=0, less_than=1)
+    muon_scale: float = option(
+        0.2, "root mean square of what Muon adds to a matrix, in learning rates", more_than=0
+    )
     weight_decay: float = option(0.0, "decoupled from the gradient, as AdamW's", at_least=0)
     clip_norm: float = option(0.0, "largest norm of all gradients together; 0: any", at_least=0)
     max_skipped: int = option(

@@ -19,6 +19,7 @@ def describe(config: TrainingConfig, dataset: Mixture) -> dict[str, Any]:
         "[data] batch_tokens": config.data.batch_tokens,
         "[data] weights": list(config.data.weights),
         "[data] bpe_dropout": config.data.bpe_dropout,
+        "[training] optimizer": config.training.optimizer,
         "[training] seed": config.training.seed,
         # Scores of different sentences or searches cannot be compared for the best.
         "[validation] metric": config.validation.metric,

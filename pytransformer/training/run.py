@@ -31,6 +31,7 @@ from pytransformer.training.errors import OutputError
 from pytransformer.training.identity import describe, require_same
 from pytransformer.training.interrupt import StopRequest
 from pytransformer.training.log import Log, NoLog
+from pytransformer.training.optimizer import create_optimizer
 from pytransformer.training.processes import Processes, join
 from pytransformer.training.progress import Progress
 from pytransformer.training.record import describe_model, describe_run
@@ -38,7 +39,6 @@ from pytransformer.training.split import open_bpe_dropout, open_training
 from pytransformer.training.state import TrainingState
 from pytransformer.training.stream import BatchStream
 from pytransformer.training.trainer import Parts, Trainer
-from pytransformer.training.update import create_optimizer
 from pytransformer.training.validation import Validator
 
 

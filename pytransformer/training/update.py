@@ -1,4 +1,4 @@
-"""One update of the parameters: forward, backward, clipping, Adam."""
+"""One update of the parameters: forward, backward, clipping, the optimizer."""
 
 from __future__ import annotations
 
@@ -35,18 +35,6 @@ class Update:
     rate: float
     tokens: int
     applied: bool
-
-
-def create_optimizer(model: Transformer, options: TrainingOptions) -> torch.optim.AdamW:
-    """Adam as section 5.3 sets it; with weight decay, decoupled (Loshchilov and Hutter, 2019)."""
-    return torch.optim.AdamW(
-        model.parameters(),
-        lr=0.0,
-        betas=options.adam_betas,
-        eps=options.adam_eps,
-        weight_decay=options.weight_decay,
-        fused=True,
-    )
 
 
 def learning_rate(step: int, d_model: int, options: TrainingOptions) -> float:

@@ -17,9 +17,10 @@ from pytransformer.data import ParallelDataset, TokenBatches, Tokenizer
 from pytransformer.data.bpe_dropout import BpeDropout
 from pytransformer.training.config import TrainingOptions
 from pytransformer.training.exchange import GradientExchange
+from pytransformer.training.optimizer import create_optimizer
 from pytransformer.training.processes import join
 from pytransformer.training.stream import BatchStream
-from pytransformer.training.update import Update, create_optimizer, update
+from pytransformer.training.update import Update, update
 
 
 def main(data: str, dropout: float, accumulate: int, output: str) -> None:

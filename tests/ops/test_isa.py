@@ -107,6 +107,7 @@ def test_the_other_ops_agree_with_their_twins(isa: str) -> None:
     torch.testing.assert_close(values, expected_values, rtol=1e-5, atol=1e-5)
     assert torch.equal(indices, expected_indices)
     torch.testing.assert_close(ops.sum_of_squares([q, k]), reference.sum_of_squares([q, k]))
+    torch.testing.assert_close(ops.orthogonalize(q), reference.orthogonalize(q))
 
 
 @pytest.mark.parametrize("isa", [name for name, _ in _instruction_sets()])

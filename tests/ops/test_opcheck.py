@@ -219,6 +219,10 @@ def _sum_of_squares(make: Make) -> Iterator[Args]:
     yield ([make(5, 7).detach(), make(3, dtype=torch.float32).detach()],)
 
 
+def _orthogonalize(make: Make) -> Iterator[Args]:
+    yield make(3, 5, 7).detach(), 2
+
+
 _SAMPLES: dict[str, Callable[[Make], Iterator[Args]]] = {
     "linear": _linear,
     "linear_backward": _linear_backward,
@@ -240,6 +244,7 @@ _SAMPLES: dict[str, Callable[[Make], Iterator[Args]]] = {
     "attention_weights_backward": _attention_weights_backward,
     "top_log_probs": _top_log_probs,
     "sum_of_squares": _sum_of_squares,
+    "orthogonalize": _orthogonalize,
 }
 
 

@@ -17,7 +17,7 @@ from pytransformer.data import ParallelDataset
 from pytransformer.errors import UserError
 from pytransformer.files import write_checksums
 from pytransformer.training import checkpoint, train
-from pytransformer.training.update import create_optimizer
+from pytransformer.training.optimizer import create_optimizer
 from tests.cases.micro_run import config
 
 FILES = ("model.safetensors", "optimizer.safetensors", "state.json")

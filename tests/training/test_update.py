@@ -17,9 +17,10 @@ from pytransformer.errors import UserError
 from pytransformer.training import train
 from pytransformer.training.config import TrainingOptions
 from pytransformer.training.exchange import GradientExchange
+from pytransformer.training.optimizer import create_optimizer
 from pytransformer.training.processes import Processes
 from pytransformer.training.stream import Position, Share
-from pytransformer.training.update import accumulate_gradients, create_optimizer, update
+from pytransformer.training.update import accumulate_gradients, update
 from tests.cases.micro_run import config, read_log
 
 _OPTIONS = TrainingOptions(output="unused", clip_norm=1.0)
