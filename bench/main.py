@@ -38,6 +38,7 @@ BENCHMARKS = (
     "feed_forward",
     "linear_cross_entropy",
     "embedding",
+    "orthogonalize",
     "train_step",
     "memory",
     "overhead",

@@ -18,7 +18,8 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 _EXAMPLES = """\
 benchmarks:
-  linear attention layer_norm add_layer_norm feed_forward linear_cross_entropy embedding train_step
+  linear attention layer_norm add_layer_norm feed_forward linear_cross_entropy embedding
+  orthogonalize train_step
                       beside torch and torch.compile; train_step also with tcmalloc, if installed
   memory              the most memory of a training step and of the loss, beside torch's
   overhead            where a training step's time goes

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench import linear, step_check
+from bench import linear, orthogonalize, step_check
 from bench.case import OURS, TORCH
 from bench.main import BENCHMARKS
 from bench.step_check import check
@@ -48,6 +48,13 @@ def test_linear_has_a_peer_that_allocates_as_ours_does() -> None:
     assert [*one.sides] == [OURS, TORCH, linear.ALLOCATING]
     for side in one.sides.values():
         assert side().shape == (2, 4)
+
+
+def test_both_sides_of_orthogonalize_do_the_same() -> None:
+    for one in (orthogonalize.case(2, 40, 24), orthogonalize.case(2, 24, 40)):
+        one.check()
+        # A step: X X^T of 24^2 sums of 40, its square, and that times X.
+        assert one.operations == 2 * 5 * 2 * (24 * 24 * 40 + 24**3 + 24 * 24 * 40)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
