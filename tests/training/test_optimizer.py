@@ -16,8 +16,7 @@ from pytransformer.files import write_checksums
 from pytransformer.training import checkpoint, train
 from pytransformer.training.config import TrainingOptions
 from pytransformer.training.optimizer import Muon, create_optimizer, state_names
-from tests.cases.micro_run import config, losses, same_bits
-from tests.cases.threads import threads
+from tests.cases.micro_run import config
 
 _OPTIONS = TrainingOptions(output="unused", optimizer="muon", muon_scale=0.3, weight_decay=0.02)
 _RATE = 0.05
@@ -117,19 +116,6 @@ def test_an_update_has_the_size_that_was_asked_for() -> None:
     _step(model, create_optimizer(model, options), 0)
     moved = weight.detach() - before
     assert float(moved.square().mean().sqrt()) == pytest.approx(_RATE * 0.3, rel=0.3)
-
-
-def test_a_resumed_run_gives_the_same_bits_with_other_threads(data: Path, tmp_path: Path) -> None:
-    changes = {"training__optimizer": "muon", "training__clip_norm": 1.0}
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    with threads(2):
-        train(config(data, whole, **changes))
-    with threads(1):
-        train(config(data, parts, training__max_steps=5, **changes))
-        train(config(data, parts, **changes), resume=True)
-    assert losses(whole) == losses(parts)
-    assert same_bits(whole, parts)
-    assert losses(whole)[-1] < losses(whole)[0]
 
 
 def test_another_optimizers_checkpoint_is_refused(data: Path, tmp_path: Path) -> None:

@@ -97,6 +97,7 @@ def test_the_log_says_what_padding_would_have_cost(
         {},
         {"training__accumulate": 2, "training__clip_norm": 0.5},
         {"data__bpe_dropout": 0.3, "training__accumulate": 2},
+        {"training__optimizer": "muon", "training__weight_decay": 0.1},
     ],
 )
 def test_resume_gives_the_bits_of_an_uninterrupted_run(
@@ -133,11 +134,13 @@ def test_seed_decides_the_run(data: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(ops.BACKEND == "reference", reason="torch's sums follow its threads")
-def test_threads_do_not_change_the_run(data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+def test_threads_do_not_change_the_run(data: Path, tmp_path: Path, optimizer: str) -> None:
+    changes: dict[str, Any] = {"training__optimizer": optimizer, "data__batch_tokens": 2000}
     threads = torch.get_num_threads()
     try:
         for count in (1, 2, 3):
-            changes = {"training__threads": count, "data__batch_tokens": 2000}
+            changes["training__threads"] = count
             train(config(data, tmp_path / str(count), training__max_steps=6, **changes))
     finally:
         torch.set_num_threads(threads)
