@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from bench.case import OURS, TORCH, Case, compiled_side, side
+from bench.case import CPU, OURS, TORCH, Case, compiled_side, random, side
 from pytransformer import ops, reference
 
 STEPS = 5
@@ -27,10 +27,16 @@ def cases() -> Iterator[Case]:
         yield case(count, rows, columns)
 
 
-def case(count: int, rows: int, columns: int) -> Case:
+def cases_on_cuda() -> Iterator[Case]:
+    """The same."""
+    for count, rows, columns in SHAPES:
+        yield case(count, rows, columns, torch.device("cuda"))
+
+
+def case(count: int, rows: int, columns: int, device: torch.device = CPU) -> Case:
     """One of ``SHAPES``, or another, in bfloat16."""
     generator = torch.Generator().manual_seed(1)
-    x = torch.randn(count, rows, columns, generator=generator).to(torch.bfloat16)
+    x = random((count, rows, columns), generator, torch.bfloat16, device)
 
     def check() -> None:
         # Both err by bfloat16's rounding, of every operand in every step.
@@ -49,6 +55,7 @@ def case(count: int, rows: int, columns: int) -> Case:
         },
         compiled=compiled_side("forward", by_batched_products, (x,), x),
         check=check,
+        device=device,
         operations=2.0 * count * STEPS * short * short * (2 * long + short),
     )
 

@@ -52,7 +52,8 @@ PYTEST_PARTS = (
 )
 # Without torch.compile, which takes minutes.
 BENCHMARKS = (
-    "attention layer_norm add_layer_norm feed_forward linear_cross_entropy embedding memory"
+    "attention layer_norm add_layer_norm feed_forward linear_cross_entropy embedding "
+    "orthogonalize memory"
 )
 
 
