@@ -1,6 +1,7 @@
 // orthogonalize: what the Muon optimizer makes of a weight's gradient, by matrix products alone.
 #include <ATen/Parallel.h>
 
+#include <cmath>
 #include <utility>
 
 #include "device.h"
@@ -13,6 +14,7 @@ namespace {
 // fast, if not exactly (coefficients of Jordan et al. 2024, "Muon: An optimizer for hidden layers
 // in neural networks").
 constexpr double kLinear = 3.4445, kCubic = -4.7750, kQuintic = 2.0315;
+const double kScale = std::sqrt(std::sqrt(kQuintic));
 
 // out = a b, or out += a b.
 void multiply(const Matrix& a, const Matrix& b, int64_t depth, Tensor& out, bool accumulate) {
@@ -37,26 +39,25 @@ Tensor squares(const Tensor& x) {
 }
 
 // X <- a X + (b A + c A^2) X with A = X X^T, which is small where X has no more rows than columns.
+// It goes on with Y = c^(1/4) X, in which c A^2 is the square of what Y has for A.
 class Iteration {
  public:
   // x: of the arithmetic's type; narrow: operands of products are rounded to bfloat16.
   Iteration(const Tensor& x, bool narrow)
-      : narrow_(narrow), x_(x), next_(at::empty_like(x)),
-        gram_(at::empty({x.size(0), x.size(0)}, x.options())), scaled_(at::empty_like(gram_)),
-        sum_(at::empty_like(gram_)) {}
+      : narrow_(narrow), y_(x.mul(kScale)), next_(at::empty_like(y_)),
+        gram_(at::empty({x.size(0), x.size(0)}, x.options())), factor_(at::empty_like(gram_)) {}
 
   void step() {
-    const int64_t rows = x_.size(0);
-    multiply(operand(x_), operand(x_).transposed(), x_.size(1), gram_, false);
-    at::mul_out(scaled_, gram_, kQuintic);
-    at::mul_out(sum_, gram_, kCubic);
-    multiply(operand(gram_), operand(scaled_), rows, sum_, true);
-    at::mul_out(next_, x_, kLinear);
-    multiply(operand(sum_), operand(x_), rows, next_, true);
-    std::swap(x_, next_);
+    const int64_t rows = y_.size(0);
+    multiply(operand(y_), operand(y_).transposed(), y_.size(1), gram_, false);
+    at::mul_out(factor_, gram_, kCubic / (kScale * kScale));
+    multiply(operand(gram_), operand(gram_), rows, factor_, true);
+    at::mul_out(next_, y_, kLinear);
+    multiply(operand(factor_), operand(y_), rows, next_, true);
+    std::swap(y_, next_);
   }
 
-  const Tensor& result() const { return x_; }
+  Tensor result() const { return y_.div(kScale); }
 
  private:
   Matrix operand(const Tensor& x) const {
@@ -66,7 +67,7 @@ class Iteration {
   }
 
   const bool narrow_;
-  Tensor x_, next_, gram_, scaled_, sum_;
+  Tensor y_, next_, gram_, factor_;
 };
 
 // x, out: [rows, columns], contiguous, of the arithmetic's type.
