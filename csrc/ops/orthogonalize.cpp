@@ -31,13 +31,6 @@ void multiply(const Matrix& a, const Matrix& b, int64_t depth, Tensor& out, bool
   on(out).matmul(args);
 }
 
-Tensor squares(const Tensor& x) {
-  const SumOfSquaresArgs::Elements elements{x.const_data_ptr(), x.numel(), type_of(x)};
-  Tensor sum = at::empty({}, x.options().dtype(at::kDouble));
-  on(x).sum_of_squares({&elements, 1, sum.mutable_data_ptr<double>()});
-  return sum;
-}
-
 // X <- a X + (b A + c A^2) X with A = X X^T, which is small where X has no more rows than columns.
 // It goes on with Y = c^(1/4) X, in which c A^2 is the square of what Y has for A.
 class Iteration {
@@ -74,7 +67,7 @@ class Iteration {
 void orthogonalize_one(const Tensor& x, bool narrow, int64_t steps, Tensor out) {
   const bool tall = x.size(0) > x.size(1);
   // The norm bounds every singular value. A matrix of zeros stays one.
-  const Tensor norm = squares(x).sqrt().clamp_min(1e-30).to(x.scalar_type());
+  const Tensor norm = sum_of_squares(x).sqrt().clamp_min(1e-30).to(x.scalar_type());
   Iteration iteration((tall ? x.t() : x).div(norm).contiguous(), narrow);
   for (int64_t i = 0; i < steps; i++) iteration.step();
   out.copy_(tall ? iteration.result().t() : iteration.result());
