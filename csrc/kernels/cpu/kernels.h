@@ -19,7 +19,7 @@ struct Kernels {
 };
 
 // The table in use: what select_kernels chose last, or else what PYTRANSFORMER_ISA names, or else
-// the best that this machine runs. Throws std::runtime_error when PYTRANSFORMER_ISA names
+// the fastest that this machine runs. Throws std::runtime_error when PYTRANSFORMER_ISA names
 // something that is not compiled in or that this machine lacks.
 const Kernels& kernels();
 
@@ -29,7 +29,7 @@ void select_kernels(const char* isa);
 // Any table from now on, in the whole process.
 void use_kernels(const Kernels& table);
 
-// The tables compiled into this build, best first, and whether this machine can run one.
+// The tables compiled into this build, the fastest on this machine first, and whether it runs one.
 struct AvailableKernels {
   const Kernels* table;
   bool runs_here;
