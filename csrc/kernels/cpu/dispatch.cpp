@@ -23,14 +23,9 @@ extern const Kernels table;
 namespace avx2 {
 extern const Kernels table;
 }
-#endif
-namespace generic {
-extern const Kernels table;
-}
 
 namespace {
 
-#ifdef PT_HAVE_X86
 // Intel's cores since Sapphire Rapids multiply pairs of bfloat16 at half the rate of float32
 // numbers (99 and 208 GFLOP/s on Emerald Rapids, by the kernel `peak`): bfloat16 is AMX's there.
 // They are told by their float16 arithmetic, since virtual machines often hide AMX.
@@ -39,9 +34,12 @@ bool multiplies_pairs_slowly() {
   unsigned a = 0, b = 0, c = 0, d = 0;
   return __builtin_cpu_is("intel") && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & kFloat16);
 }
-#endif
 
 }  // namespace
+#endif
+namespace generic {
+extern const Kernels table;
+}
 
 int available_kernels(AvailableKernels (&tables)[kMaxIsas]) {
   int count = 0;
